@@ -1,0 +1,125 @@
+//! The stable words of errors.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $word:literal,)+) => {
+        /// The `code` of an error: a word that programs may rely on.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum ErrorCode {
+            $($(#[$doc])* #[serde(rename = $word)] $name,)+
+        }
+
+        impl ErrorCode {
+            /// Every code there is.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The word on the wire.
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)+
+                }
+            }
+
+            /// The code of that word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                Some(match word {
+                    $($word => Self::$name,)+
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+codes! {
+    /// Wrong or missing key.
+    Unauthorized = "unauthorized",
+    /// No such path.
+    NotFound = "not_found",
+    /// The path exists, the method does not.
+    MethodNotAllowed = "method_not_allowed",
+    /// The body is not a JSON object.
+    InvalidJson = "invalid_json",
+    /// The body is not `application/json`, or in an unknown encoding.
+    UnsupportedMediaType = "unsupported_media_type",
+    /// The body is larger than `REQUEST_BODY_LIMIT`.
+    BodyTooLarge = "body_too_large",
+    /// `x-wr-auth` is missing.
+    MissingWorkerKey = "missing_worker_key",
+    /// `group`, `function` or `contract` is missing.
+    MissingField = "missing_field",
+    /// `group` is not a text the balancer can use.
+    InvalidGroup = "invalid_group",
+    /// `function` is not a text the balancer can use.
+    InvalidFunction = "invalid_function",
+    /// `contract` is not a number.
+    InvalidContract = "invalid_contract",
+    /// `priority` is not an integer from 1 to 2097152.
+    InvalidPriority = "invalid_priority",
+    /// `mode` is unknown.
+    InvalidMode = "invalid_mode",
+    /// `webhook` is missing or has no usable url.
+    InvalidWebhook = "invalid_webhook",
+    /// A field of `options` is not as it should be.
+    InvalidOptions = "invalid_options",
+    /// A parameter of the query is not as it should be.
+    InvalidQuery = "invalid_query",
+    /// The lane's workers do not offer that function.
+    UnknownFunction = "unknown_function",
+    /// No task of that id is known (any more).
+    TaskNotFound = "task_not_found",
+    /// The lane has had no ready worker for `NO_WORKER_TIMEOUT`.
+    NoWorker = "no_worker",
+    /// The queue holds `MAX_QUEUED_TASKS`.
+    QueueFull = "queue_full",
+    /// The queue's store does not answer.
+    QueueUnavailable = "queue_unavailable",
+    /// The time limit has passed.
+    Timeout = "timeout",
+    /// The task waited longer than `QUEUE_TTL`.
+    Expired = "expired",
+    /// The client closed its connection.
+    ClientGone = "client_gone",
+    /// Somebody cancelled the task.
+    Cancelled = "cancelled",
+    /// The balancer is shutting down.
+    ShuttingDown = "shutting_down",
+    /// The task was cut off more than `MAX_INTERRUPTIONS` times, or once when at most one run was allowed.
+    Interrupted = "interrupted",
+    /// The worker answered with a 4xx: trying again would not help.
+    Rejected = "rejected_by_worker",
+    /// The worker answered with a 5xx or 429 until the attempts were used up.
+    WorkerFailed = "worker_failed",
+    /// The worker could not be reached, or broke off, until the attempts were used up.
+    WorkerUnreachable = "worker_unreachable",
+    /// The function ran, but its result could not be posted to the webhook.
+    WebhookFailed = "webhook_failed",
+    /// The active policy refused the submission.
+    PolicyRejected = "policy_rejected",
+    /// Too many requests of a kind that is limited.
+    TooManyRequests = "too_many_requests",
+    /// A defect of the balancer itself; the log says more.
+    Internal = "internal",
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_leads_back_to_its_code() {
+        for code in ErrorCode::ALL {
+            assert_eq!(ErrorCode::from_word(code.word()), Some(*code));
+            assert_eq!(serde_json::to_value(code).unwrap(), code.word());
+        }
+    }
+}

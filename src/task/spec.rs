@@ -1,0 +1,34 @@
+//! The part of a task that never changes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{LaneKey, Mode, TaskId, TaskOptions, Timestamp, WebhookTarget, WorkerKey};
+
+/// What a task is: fixed at its submission.
+#[derive(Clone, Debug)]
+pub struct TaskSpec {
+    /// The id.
+    pub id: TaskId,
+    /// The lane it waits in.
+    pub lane: LaneKey,
+    /// The function to call.
+    pub function: Arc<str>,
+    /// How its result comes back.
+    pub mode: Mode,
+    /// What its client asked of the balancer.
+    pub options: TaskOptions,
+    /// The body for the worker: the client's own bytes (protocol, section 1).
+    pub body: Bytes,
+    /// The key for the worker.
+    pub worker_key: WorkerKey,
+    /// Where the worker posts the result, in mode `webhook`.
+    pub webhook: Option<WebhookTarget>,
+    /// When it was submitted.
+    pub created_at: Timestamp,
+    /// When a waiting task is of no use any more: the client's deadline (sync, stream) or the end of `QUEUE_TTL`.
+    pub expires_at: Timestamp,
+    /// Whether its client can come back for the result (`Idempotency-Key`): then a lost connection does not cancel it.
+    pub resumable: bool,
+}
