@@ -22,6 +22,10 @@
 //! | 7 | [`cli`] | one file per subcommand |
 
 pub mod config;
+pub mod dispatch;
 pub mod policy;
+pub mod queue;
 pub mod task;
+pub mod telemetry;
+pub mod upstream;
 pub mod workers;

@@ -2,9 +2,11 @@
 
 mod attempt;
 mod candidates;
+mod chance;
 mod code;
 mod contract;
 mod credential;
+mod hash;
 mod id;
 mod lane;
 mod mode;
@@ -18,9 +20,11 @@ mod time;
 
 pub use attempt::{Attempt, AttemptOutcome};
 pub use candidates::{Candidate, Candidates};
+pub use chance::Chance;
 pub use code::ErrorCode;
 pub use contract::Contract;
 pub use credential::WorkerKey;
+pub use hash::stable_hash;
 pub use id::{InvalidTaskId, TaskId};
 pub use lane::LaneKey;
 pub use mode::Mode;

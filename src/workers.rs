@@ -16,6 +16,12 @@ pub use reservation::{Permit, Reservation, Verdict};
 pub use row::{SlotReport, WorkerStanding};
 pub use slots::Slots;
 
+/// Looks after workers that failed.
+pub trait WorkerProbe: Send + Sync + 'static {
+    /// Has the worker's health checked soon. Repeated calls are one.
+    fn probe_now(&self, worker: WorkerId);
+}
+
 /// The number of a worker within this balancer, the same for its address as long as the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(pub u32);

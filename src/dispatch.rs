@@ -1,0 +1,157 @@
+//! Dispatch: the way of a task from its submission to its ending. The only room that knows queue, workers, policy and upstream.
+//!
+//! The order, always: take a lane [permit](crate::workers::Permit), claim the head of the lane, rank the candidates, turn the permit
+//! into a [reservation](crate::workers::Reservation), deliver, settle. A slot that comes free is carried on to the next claim of
+//! its lane in the step that settles the last one.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `submit` | a submission becomes a task, and runs at once if a slot is free |
+//! | `client` | a sync or stream client waits for its reply |
+//! | `run` | one claim: rank, reserve, deliver, settle, claim the next |
+//! | `exchange` | the conversation with the worker, and what of it goes to client and store |
+//! | `judge`, `backoff` | what an answer means: pure decisions |
+//! | `lane`, `aside`, `pump` | a lane, the tasks set aside in it, and the task that looks after it |
+//! | `flights` | who waits for which task, and which tasks run here |
+//! | `upkeep` | renews leases, hears what the queue does by itself |
+//! | `drain` | the orderly end |
+
+mod adopt;
+mod aside;
+mod backoff;
+mod client;
+mod drain;
+mod exchange;
+mod flights;
+mod judge;
+mod lane;
+mod pump;
+mod reply;
+mod run;
+mod submit;
+mod upkeep;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use drain::DrainReport;
+pub use reply::{Refusal, Reply, ReplyBody, StreamPart, Timing};
+pub use submit::{Accepted, Submission};
+pub use view::{CancelOutcome, TaskView};
+
+use self::flights::Flights;
+use self::lane::Lanes;
+use crate::config::TaskSettings;
+use crate::policy::PolicyEngine;
+use crate::queue::{ClaimRequest, RequestId, TaskQueue};
+use crate::task::{Chance, Clock};
+use crate::telemetry::Metrics;
+use crate::upstream::Upstream;
+use crate::workers::{Slots, WorkerProbe};
+
+/// What dispatch is built from.
+pub struct Parts {
+    /// Where tasks are kept.
+    pub queue: Arc<dyn TaskQueue>,
+    /// The slots of the workers.
+    pub slots: Arc<Slots>,
+    /// Who looks after a worker that failed.
+    pub probe: Arc<dyn WorkerProbe>,
+    /// Who ranks the workers.
+    pub policy: PolicyEngine,
+    /// How tasks reach them.
+    pub upstream: Arc<dyn Upstream>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+    /// Chance.
+    pub chance: Chance,
+    /// Limits and retries.
+    pub settings: DispatchSettings,
+}
+
+/// Limits and retries of dispatch.
+#[derive(Clone, Debug)]
+pub struct DispatchSettings {
+    /// Of tasks.
+    pub tasks: TaskSettings,
+    /// How long a claim holds without renewal.
+    pub lease: Duration,
+    /// When a task that a policy told to wait is asked for again at the latest.
+    pub policy_wait: Duration,
+}
+
+/// Takes tasks, runs them on workers, returns their results.
+///
+/// Cheap to share. [`Dispatcher::run`] must be running for tasks that cannot start at once.
+pub struct Dispatcher {
+    queue: Arc<dyn TaskQueue>,
+    slots: Arc<Slots>,
+    probe: Arc<dyn WorkerProbe>,
+    policy: PolicyEngine,
+    upstream: Arc<dyn Upstream>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    chance: Chance,
+    settings: DispatchSettings,
+    lanes: Lanes,
+    flights: Flights,
+    /// Everything that runs for a task or a lane.
+    tasks: TaskTracker,
+    /// Set when the drain begins: nothing new is claimed.
+    draining: CancellationToken,
+    /// Set when the drain is over: background work ends.
+    stopped: CancellationToken,
+}
+
+impl Dispatcher {
+    /// A dispatcher of these parts, idle.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            queue: parts.queue,
+            slots: parts.slots,
+            probe: parts.probe,
+            policy: parts.policy,
+            upstream: parts.upstream,
+            metrics: parts.metrics,
+            clock: parts.clock,
+            chance: parts.chance,
+            settings: parts.settings,
+            lanes: Lanes::default(),
+            flights: Flights::default(),
+            tasks: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+        })
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &Arc<dyn TaskQueue> {
+        &self.queue
+    }
+
+    /// The time, as dispatch sees it.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether the drain has begun.
+    pub fn is_draining(&self) -> bool {
+        self.draining.is_cancelled()
+    }
+
+    fn claim_request(&self) -> ClaimRequest {
+        ClaimRequest::new(RequestId(self.chance.number()), self.settings.lease)
+    }
+}
+
+impl std::fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dispatcher").finish_non_exhaustive()
+    }
+}

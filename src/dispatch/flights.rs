@@ -1,0 +1,168 @@
+//! Who waits for which task, and which tasks run here.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::reply::Reply;
+use crate::queue::Lease;
+use crate::task::{Attempt, TaskId};
+
+const SHARDS: usize = 16;
+
+/// Why a run is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StopReason {
+    /// Somebody asked for it.
+    Cancelled,
+    /// The client of a stream has left.
+    ClientGone,
+    /// The lease is lost: another run is under way.
+    LeaseLost,
+    /// The balancer stops.
+    Shutdown,
+}
+
+/// Who waits for a task, and its run if it runs here.
+#[derive(Debug, Default)]
+struct Flight {
+    client: Option<oneshot::Sender<Reply>>,
+    /// The last answer of a worker to an attempt that was not the last.
+    last_answer: Option<Reply>,
+    watchers: Vec<oneshot::Sender<()>>,
+    run: Option<Run>,
+}
+
+#[derive(Debug)]
+struct Run {
+    lease: Lease,
+    stop: Option<oneshot::Sender<StopReason>>,
+    attempt: Option<Attempt>,
+}
+
+/// Who waits for which task, and which tasks run here. Sharded by the ids' last bits.
+#[derive(Debug, Default)]
+pub(super) struct Flights {
+    shards: [Mutex<HashMap<TaskId, Flight, RandomState>>; SHARDS],
+}
+
+impl Flights {
+    fn shard(&self, id: TaskId) -> &Mutex<HashMap<TaskId, Flight, RandomState>> {
+        &self.shards[(id.as_u128() % SHARDS as u128) as usize]
+    }
+
+    /// A client waits for the reply to a task.
+    pub(super) fn await_reply(&self, id: TaskId) -> oneshot::Receiver<Reply> {
+        let (sender, receiver) = oneshot::channel();
+        self.shard(id).lock().entry(id).or_default().client = Some(sender);
+        receiver
+    }
+
+    /// Somebody waits for a task's end; the receiver resolves either way.
+    pub(super) fn watch(&self, id: TaskId) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let mut shard = self.shard(id).lock();
+        let flight = shard.entry(id).or_default();
+        flight.watchers.retain(|watcher| !watcher.is_closed());
+        flight.watchers.push(sender);
+        receiver
+    }
+
+    /// Nobody waits for a task any more: what is only kept for them is forgotten.
+    pub(super) fn forget_waiters(&self, id: TaskId) {
+        let mut shard = self.shard(id).lock();
+        let Some(flight) = shard.get_mut(&id) else { return };
+        flight.client = flight.client.take().filter(|client| !client.is_closed());
+        flight.watchers.retain(|watcher| !watcher.is_closed());
+        if flight.run.is_none() && flight.client.is_none() && flight.watchers.is_empty() {
+            shard.remove(&id);
+        }
+    }
+
+    /// A task was claimed and is about to run here. The receiver says when it is to stop.
+    pub(super) fn claimed(&self, lease: &Lease) -> oneshot::Receiver<StopReason> {
+        let (stop, stopped) = oneshot::channel();
+        let mut shard = self.shard(lease.task).lock();
+        shard.entry(lease.task).or_default().run = Some(Run { lease: lease.clone(), stop: Some(stop), attempt: None });
+        stopped
+    }
+
+    /// A run has been sent to a worker.
+    pub(super) fn delivered(&self, id: TaskId, attempt: Attempt) {
+        if let Some(run) = self.shard(id).lock().get_mut(&id).and_then(|flight| flight.run.as_mut()) {
+            run.attempt = Some(attempt);
+        }
+    }
+
+    /// A run is over, its task is not.
+    pub(super) fn landed(&self, lease: &Lease, last_answer: Option<Reply>) {
+        let mut shard = self.shard(lease.task).lock();
+        let Some(flight) = shard.get_mut(&lease.task) else { return };
+        if flight.run.as_ref().is_some_and(|run| run.lease.token == lease.token) {
+            flight.run = None;
+        }
+        if flight.client.is_some() && last_answer.is_some() {
+            flight.last_answer = last_answer;
+        }
+        if flight.run.is_none() && flight.client.is_none() && flight.watchers.is_empty() {
+            shard.remove(&lease.task);
+        }
+    }
+
+    /// Takes the client's place, for a reply that is sent while the task still runs.
+    pub(super) fn take_client(&self, id: TaskId) -> Option<oneshot::Sender<Reply>> {
+        self.shard(id).lock().get_mut(&id).and_then(|flight| flight.client.take())
+    }
+
+    /// A task has ended: everybody who waits for it is told. `reply` gets the last answer of a worker.
+    pub(super) fn ended(&self, id: TaskId, reply: impl FnOnce(Option<Reply>) -> Reply) {
+        let Some(flight) = self.shard(id).lock().remove(&id) else { return };
+        if let Some(client) = flight.client {
+            // The client may have left.
+            let _ = client.send(reply(flight.last_answer));
+        }
+        for watcher in flight.watchers {
+            let _ = watcher.send(());
+        }
+    }
+
+    /// Tells a run to stop; `false` if the task does not run here.
+    pub(super) fn stop(&self, id: TaskId, reason: StopReason) -> bool {
+        let mut shard = self.shard(id).lock();
+        let Some(run) = shard.get_mut(&id).and_then(|flight| flight.run.as_mut()) else { return false };
+        if let Some(stop) = run.stop.take() {
+            let _ = stop.send(reason);
+        }
+        true
+    }
+
+    /// Tells the run of that very lease to stop.
+    pub(super) fn stop_lease(&self, lease: &Lease, reason: StopReason) -> bool {
+        let current =
+            self.shard(lease.task).lock().get(&lease.task).and_then(|flight| Some(flight.run.as_ref()?.lease.token));
+        current == Some(lease.token) && self.stop(lease.task, reason)
+    }
+
+    /// Tells every run to stop; says how many.
+    pub(super) fn stop_all(&self, reason: StopReason) -> usize {
+        self.leases().iter().filter(|lease| self.stop(lease.task, reason)).count()
+    }
+
+    /// The leases of all tasks that run here.
+    pub(super) fn leases(&self) -> Vec<Lease> {
+        let held = |shard: &Mutex<HashMap<TaskId, Flight, RandomState>>| {
+            let shard = shard.lock();
+            shard.values().filter_map(|flight| flight.run.as_ref()).map(|run| run.lease.clone()).collect::<Vec<_>>()
+        };
+        let mut leases: Vec<Lease> = self.shards.iter().flat_map(held).collect();
+        leases.sort_unstable_by_key(|lease| lease.task);
+        leases
+    }
+
+    /// The attempt that is under way here.
+    pub(super) fn current_attempt(&self, id: TaskId) -> Option<Attempt> {
+        self.shard(id).lock().get(&id).and_then(|flight| flight.run.as_ref()).and_then(|run| run.attempt.clone())
+    }
+}

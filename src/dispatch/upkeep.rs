@@ -1,0 +1,87 @@
+//! What dispatch does on the side: renews leases, and hears what the queue does by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+
+use super::flights::StopReason;
+use super::{Dispatcher, Refusal};
+use crate::queue::{Ending, QueueError, QueueEvent};
+use crate::task::{ErrorCode, TaskState};
+
+/// Leases renewed in one call.
+const RENEWED_AT_ONCE: usize = 1_000;
+
+impl Dispatcher {
+    /// Runs until the drain is over. Without it nothing runs that could not start at its submission.
+    pub async fn run_upkeep(self: Arc<Self>) {
+        self.wake_waiting_lanes().await;
+        tokio::join!(self.renew_leases(), self.hear_queue());
+    }
+
+    /// Gives every lane in which tasks wait its pump: those that were there before this process.
+    async fn wake_waiting_lanes(self: &Arc<Self>) {
+        match self.queue.counts().await {
+            Ok(lanes) => {
+                for lane in lanes.iter().filter(|lane| lane.counts.queued + lane.counts.delayed > 0) {
+                    self.lane(&lane.lane).wake();
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot see which lanes have tasks"),
+        }
+    }
+
+    async fn renew_leases(&self) {
+        let lease = self.settings.lease;
+        let mut ticks = tokio::time::interval((lease / 3).max(Duration::from_millis(1)));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stopped.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            for leases in self.flights.leases().chunks(RENEWED_AT_ONCE) {
+                let renewed = self.queue.renew(leases, lease).await;
+                for (lease, renewed) in leases.iter().zip(renewed) {
+                    match renewed {
+                        Ok(()) => {}
+                        Err(QueueError::LeaseLost) => drop(self.flights.stop_lease(lease, StopReason::LeaseLost)),
+                        Err(error) => tracing::warn!(task = %lease.task, %error, "cannot renew a lease"),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn hear_queue(self: &Arc<Self>) {
+        let mut events = self.queue.events();
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = self.stopped.cancelled() => return,
+                event = events.recv() => event,
+            };
+            match event {
+                Ok(QueueEvent::Claimable(lane)) => self.lane(&lane).wake(),
+                Ok(QueueEvent::Ended(ending)) => self.hear_ending(ending).await,
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "fell behind the queue's events");
+                    self.wake_waiting_lanes().await;
+                }
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// The queue has ended a task by its own rules.
+    async fn hear_ending(&self, ending: Ending) {
+        let Ok(Some(record)) = self.queue.get(ending.task).await else { return };
+        let message = record.error.as_deref().unwrap_or("The task has ended");
+        let refusal = Refusal::new(ending.code.unwrap_or(ErrorCode::Internal), message);
+        tracing::info!(task = %ending.task, lane = %record.spec.lane, code = refusal.code.word(), "ended by the queue");
+        debug_assert!(ending.state != TaskState::Completed, "only a run can complete a task");
+        self.ended_unrun(&record.spec, ending.state, &refusal);
+    }
+}

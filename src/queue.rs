@@ -1,0 +1,163 @@
+//! The queue: where tasks wait, who holds which, and how each ended.
+//!
+//! [`TaskQueue`] is the contract; every backend passes one conformance suite. The rules that all of them keep:
+//!
+//! - **Order.** Within a lane: tasks without a priority first, then 1 before 2; equals first in, first out. A retry and a claim given
+//!   back keep their place among equals.
+//! - **Leases.** A claim carries a fencing token ([`Lease`]). Whoever settles, renews or releases with a token that is not the
+//!   task's present one gets [`QueueError::LeaseLost`], and nothing changes.
+//! - **Repeats.** Every write may be repeated after an unclear outcome: an enqueue of the same id makes no second task, a settle
+//!   with the same token answers as the first did, a claim with the same request id returns the same task.
+//! - **One ending.** A task that has ended stays as it ended.
+
+mod claim;
+mod error;
+mod filter;
+mod memory;
+mod settlement;
+
+#[cfg(test)]
+mod conformance;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+pub use claim::{Claim, ClaimRequest, Lease, MAX_SKIPPED, RequestId};
+pub use error::QueueError;
+pub use filter::{LaneCounts, StateCounts, TaskFilter, TaskPage};
+pub use memory::MemoryQueue;
+pub use settlement::{Cancelled, Ending, Released, Settled, Settlement, Waiting};
+
+use crate::task::{LaneKey, Priority, TaskId, TaskRecord, TaskSpec, Timestamp};
+
+/// A task to enqueue.
+#[derive(Clone, Debug)]
+pub struct NewTask {
+    /// The fixed part.
+    pub spec: Arc<TaskSpec>,
+    /// Its priority.
+    pub priority: Option<Priority>,
+    /// When it may run at the earliest; `None` is at once.
+    pub run_at: Option<Timestamp>,
+}
+
+/// What an enqueue did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enqueued {
+    /// The task is in the store.
+    New,
+    /// It already was: this is a repeat.
+    Known,
+}
+
+/// Limits that the queue itself keeps.
+#[derive(Clone, Debug)]
+pub struct QueueLimits {
+    /// Tasks waiting at once.
+    pub max_waiting: u64,
+    /// How often a task may be interrupted.
+    pub max_interruptions: u32,
+    /// How long ended tasks are kept.
+    pub retention: std::time::Duration,
+    /// How many ended tasks are kept.
+    pub retention_count: u64,
+    /// How many bytes of ended tasks are kept.
+    pub retention_bytes: u64,
+}
+
+/// What happens in the queue without its caller's doing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum QueueEvent {
+    /// A task of that lane has become claimable: its time came, or its lease ran out.
+    Claimable(LaneKey),
+    /// A task has ended by the queue's own rules: it expired, or was interrupted too often.
+    Ended(Ending),
+}
+
+/// A queue of tasks. See the module for the rules.
+#[async_trait]
+pub trait TaskQueue: Send + Sync + 'static {
+    /// Puts a task into its lane. It is in the store when this returns.
+    async fn enqueue(&self, task: NewTask) -> Result<Enqueued, QueueError>;
+
+    /// Puts tasks into their lanes; each is answered by itself, in order.
+    async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Vec<Result<Enqueued, QueueError>>;
+
+    /// Enqueues a task and claims the head of its lane in one step, for a caller that holds a permit. The claim may be of
+    /// another task, and is `None` in a paused lane or when the task is delayed and no other waits.
+    async fn enqueue_and_claim(
+        &self,
+        task: NewTask,
+        request: ClaimRequest,
+    ) -> Result<(Enqueued, Option<Claim>), QueueError>;
+
+    /// Claims the head of a lane, the tasks to skip left out.
+    async fn claim(&self, lane: &LaneKey, request: ClaimRequest) -> Result<Option<Claim>, QueueError>;
+
+    /// Claims one task, if it is queued and its lane not paused.
+    async fn claim_task(&self, id: TaskId, request: ClaimRequest) -> Result<Option<Claim>, QueueError>;
+
+    /// Extends leases, each to `duration` from now; each is answered by itself, in order.
+    async fn renew(&self, leases: &[Lease], duration: std::time::Duration) -> Vec<Result<(), QueueError>>;
+
+    /// Ends a claim with an outcome.
+    async fn settle(&self, lease: &Lease, settlement: Settlement) -> Result<Settled, QueueError>;
+
+    /// Ends claims; each is answered by itself, in order.
+    async fn settle_many(&self, settlements: Vec<(Lease, Settlement)>) -> Vec<Result<Settled, QueueError>>;
+
+    /// Ends a claim and takes the next one of the same lane in one step, for a caller whose slot has become a permit.
+    async fn settle_and_claim(
+        &self,
+        lease: &Lease,
+        settlement: Settlement,
+        request: ClaimRequest,
+    ) -> (Result<Settled, QueueError>, Result<Option<Claim>, QueueError>);
+
+    /// Gives a claim back: the task keeps its place and no attempt is used. An interruption is counted, and ends the task once
+    /// there were too many, or at once if it may only ever run once.
+    async fn release(&self, lease: &Lease, interrupted: bool) -> Result<Released, QueueError>;
+
+    /// Gives claims back; each is answered by itself, in order.
+    async fn release_many(&self, leases: Vec<Lease>, interrupted: bool) -> Vec<Result<Released, QueueError>>;
+
+    /// Ends a task that waits. One that runs is left to whoever runs it.
+    async fn cancel(&self, id: TaskId, ending: Settlement) -> Result<Cancelled, QueueError>;
+
+    /// Makes a delayed task claimable now. `false` if it was not delayed.
+    async fn promote(&self, id: TaskId) -> Result<bool, QueueError>;
+
+    /// Changes the priority of a task that waits; it goes behind its new equals by its time of submission. `false` if it does
+    /// not wait any more.
+    async fn reprioritize(&self, id: TaskId, priority: Option<Priority>) -> Result<bool, QueueError>;
+
+    /// What is known of a task.
+    async fn get(&self, id: TaskId) -> Result<Option<TaskRecord>, QueueError>;
+
+    /// Tasks that match, newest first.
+    async fn list(&self, filter: &TaskFilter) -> Result<TaskPage, QueueError>;
+
+    /// Tasks by lane and state. Kept, not counted.
+    async fn counts(&self) -> Result<Vec<LaneCounts>, QueueError>;
+
+    /// One lane's tasks by state.
+    async fn lane_counts(&self, lane: &LaneKey) -> Result<LaneCounts, QueueError>;
+
+    /// Stops or restarts claims from a lane. What runs there runs on.
+    async fn set_paused(&self, lane: &LaneKey, paused: bool) -> Result<(), QueueError>;
+
+    /// Forgets ended tasks that match; says how many.
+    async fn purge(&self, filter: &TaskFilter) -> Result<u64, QueueError>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), QueueError>;
+
+    /// What happens in the queue without its callers' doing. A receiver that falls behind by 4,096 events misses some and is told so.
+    fn events(&self) -> broadcast::Receiver<QueueEvent>;
+
+    /// The queue's own work (tasks that fall due, leases that run out, retention), until cancelled.
+    async fn run(&self, cancel: CancellationToken);
+}

@@ -1,0 +1,61 @@
+//! Claims and leases.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::task::{Attempt, LaneKey, Priority, TaskId, TaskSpec};
+
+/// How many tasks a claim may skip.
+pub const MAX_SKIPPED: usize = 64;
+
+/// Names a claim, so that a repeat after an unclear outcome finds the task the first try took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId(pub u64);
+
+/// How a task is to be claimed.
+#[derive(Clone, Debug)]
+pub struct ClaimRequest {
+    /// Fresh for each claim, the same when it is repeated.
+    pub id: RequestId,
+    /// Whether this repeats a request whose outcome was unclear.
+    pub repeat: bool,
+    /// How long the lease holds without renewal.
+    pub lease: Duration,
+    /// Tasks to pass over, at most [`MAX_SKIPPED`].
+    pub skip: SmallVec<[TaskId; 4]>,
+}
+
+impl ClaimRequest {
+    /// A first request that skips nothing.
+    pub fn new(id: RequestId, lease: Duration) -> Self {
+        Self { id, repeat: false, lease, skip: SmallVec::new() }
+    }
+}
+
+/// The right to settle a task. The token grows with every claim of the task, so that a late holder is told from the present one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// The task.
+    pub task: TaskId,
+    /// Its lane.
+    pub lane: LaneKey,
+    /// The fencing token.
+    pub token: u64,
+}
+
+/// A task taken to be run.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The right to settle it.
+    pub lease: Lease,
+    /// The fixed part.
+    pub spec: Arc<TaskSpec>,
+    /// Its present priority.
+    pub priority: Option<Priority>,
+    /// How many attempts it has used.
+    pub attempts: u32,
+    /// The last of them.
+    pub last_attempt: Option<Attempt>,
+}

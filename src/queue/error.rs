@@ -1,0 +1,18 @@
+//! What can go wrong with a queue.
+
+/// What can go wrong with a queue.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueueError {
+    /// `MAX_QUEUED_TASKS` wait already.
+    #[error("the queue is full: {limit} tasks wait")]
+    Full {
+        /// The limit.
+        limit: u64,
+    },
+    /// The lease is not the task's present one: it ran out and the task was taken by another, ended or forgotten.
+    #[error("the lease is lost")]
+    LeaseLost,
+    /// The store does not answer; the outcome is unclear.
+    #[error("the queue's store does not answer: {0}")]
+    Unavailable(String),
+}

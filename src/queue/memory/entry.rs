@@ -1,0 +1,130 @@
+//! One task in memory.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::queue::{Claim, Lease, NewTask, RequestId, Settlement};
+use crate::task::{Attempt, ErrorCode, Priority, StoredResult, TaskRecord, TaskSpec, TaskState, Timestamp};
+
+/// What a task costs beyond its texts, roughly.
+const ENTRY_BYTES: usize = 512;
+
+/// One task in memory.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) spec: Arc<TaskSpec>,
+    pub(super) priority: Option<Priority>,
+    /// Its place among equals.
+    pub(super) sequence: u64,
+    pub(super) state: TaskState,
+    pub(super) run_at: Option<Timestamp>,
+    pub(super) interruptions: u32,
+    /// The token of the latest claim; 0 before the first.
+    pub(super) token: u64,
+    /// The token of the claim that was settled last.
+    pub(super) settled: u64,
+    pub(super) request: Option<RequestId>,
+    pub(super) lease_until: Instant,
+    attempts: Vec<Attempt>,
+    finished_at: Option<Timestamp>,
+    result: Option<StoredResult>,
+    error: Option<Arc<str>>,
+    pub(super) code: Option<ErrorCode>,
+}
+
+/// Tasks are claimed in this order: no priority, then 1, 2, …; among equals by place.
+pub(super) type OrderKey = (u32, u64);
+
+impl Entry {
+    pub(super) fn new(task: NewTask, sequence: u64, now: Timestamp) -> Self {
+        let run_at = task.run_at.filter(|at| *at > now);
+        Self {
+            spec: task.spec,
+            priority: task.priority,
+            sequence,
+            state: if run_at.is_some() { TaskState::Delayed } else { TaskState::Queued },
+            run_at,
+            interruptions: 0,
+            token: 0,
+            settled: 0,
+            request: None,
+            lease_until: Instant::now(),
+            attempts: Vec::new(),
+            finished_at: None,
+            result: None,
+            error: None,
+            code: None,
+        }
+    }
+
+    pub(super) fn order(&self) -> OrderKey {
+        (Priority::rank(self.priority), self.sequence)
+    }
+
+    pub(super) fn claim(&self) -> Claim {
+        Claim {
+            lease: Lease { task: self.spec.id, lane: self.spec.lane.clone(), token: self.token },
+            spec: Arc::clone(&self.spec),
+            priority: self.priority,
+            attempts: u32::try_from(self.attempts.len()).unwrap_or(u32::MAX),
+            last_attempt: self.attempts.last().cloned(),
+        }
+    }
+
+    /// Writes an outcome down. The caller moves the task to the state it leads to.
+    pub(super) fn apply(&mut self, settlement: Settlement, now: Timestamp) {
+        let state = settlement.state();
+        match settlement {
+            Settlement::Complete { attempt, result } => {
+                self.attempts.push(attempt);
+                self.result = Some(result);
+            }
+            Settlement::Fail { attempt, error, code, result } => {
+                self.attempts.extend(attempt);
+                self.result = result;
+                self.error = Some(error);
+                self.code = Some(code);
+            }
+            Settlement::Cancel { attempt, error, code } => {
+                self.attempts.extend(attempt);
+                self.error = Some(error);
+                self.code = Some(code);
+            }
+            Settlement::Retry { attempt, at } => {
+                self.attempts.push(attempt);
+                self.run_at = at;
+            }
+        }
+        if state.is_ending() {
+            self.run_at = None;
+            self.finished_at = Some(now);
+        }
+    }
+
+    /// Whether the task may be run at most once.
+    pub(super) fn runs_once(&self) -> bool {
+        self.spec.options.attempts == Some(1)
+    }
+
+    /// Bytes the task keeps in memory, roughly.
+    pub(super) fn bytes(&self) -> u64 {
+        let result = self.result.as_ref().map_or(0, |result| result.body.len());
+        (ENTRY_BYTES + self.spec.body.len() + result) as u64
+    }
+
+    pub(super) fn record(&self) -> TaskRecord {
+        TaskRecord {
+            spec: Arc::clone(&self.spec),
+            state: self.state,
+            priority: self.priority,
+            attempts: self.attempts.clone(),
+            interruptions: self.interruptions,
+            run_at: self.run_at,
+            finished_at: self.finished_at,
+            result: self.result.clone(),
+            error: self.error.clone(),
+            code: self.code,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Task delivery over pooled HTTP/1.1 connections.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::{Answer, AnswerBody, Delivery, DeliveryError, Upstream};
+
+/// Node closes an idle connection after 5 s; one second less keeps requests off connections that are about to go.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const LB_KEY: HeaderName = HeaderName::from_static("x-lb-auth");
+const TASK_ID: HeaderName = HeaderName::from_static("x-task-id");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Task delivery over pooled HTTP/1.1 connections, with TLS for workers listed with https.
+#[derive(Clone, Debug)]
+pub struct HttpUpstream {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    lb_key: HeaderValue,
+}
+
+impl HttpUpstream {
+    /// A client that shows `lb_key` to the workers.
+    ///
+    /// # Errors
+    ///
+    /// The key is no header value, or the machine's root certificates cannot be read.
+    pub fn new(lb_key: &str) -> anyhow::Result<Self> {
+        super::install_crypto_provider();
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.enforce_http(false);
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_native_roots()?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        let mut lb_key = HeaderValue::from_str(lb_key)?;
+        lb_key.set_sensitive(true);
+        Ok(Self { client, lb_key })
+    }
+
+    fn request(&self, delivery: Delivery) -> Result<Request<Full<Bytes>>, DeliveryError> {
+        let mut request = Request::new(Full::new(delivery.body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = delivery.uri;
+        let mut worker_key = HeaderValue::from_str(delivery.worker_key.expose())
+            .map_err(|_| DeliveryError::Broken("the worker key is no header value".to_owned()))?;
+        worker_key.set_sensitive(true);
+        let task = HeaderValue::from_str(&delivery.task.to_string())
+            .map_err(|_| DeliveryError::Broken("the task id is no header value".to_owned()))?;
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, worker_key);
+        headers.insert(LB_KEY, self.lb_key.clone());
+        headers.insert(CONTENT_TYPE, JSON);
+        headers.insert(TASK_ID, task);
+        Ok(request)
+    }
+}
+
+#[async_trait]
+impl Upstream for HttpUpstream {
+    async fn deliver(&self, delivery: Delivery) -> Result<Answer, DeliveryError> {
+        let request = self.request(delivery)?;
+        let response = self.client.request(request).await.map_err(|error| {
+            let text = describe(&error);
+            if error.is_connect() { DeliveryError::Connect(text) } else { DeliveryError::Broken(text) }
+        })?;
+        Ok(answer(response))
+    }
+}
+
+fn answer(response: Response<Incoming>) -> Answer {
+    let (mut head, body) = response.into_parts();
+    Answer {
+        status: head.status.as_u16(),
+        content_type: head.headers.remove(CONTENT_TYPE),
+        retry_after: head.headers.get(RETRY_AFTER).and_then(retry_after),
+        body: AnswerBody::from_http(body),
+    }
+}
+
+/// Reads `Retry-After`: seconds, or a date.
+fn retry_after(value: &HeaderValue) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// An error with its causes, in one line.
+pub(super) fn describe(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_retry_after_as_seconds_and_as_a_date() {
+        assert_eq!(retry_after(&HeaderValue::from_static("7")), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after(&HeaderValue::from_static("Wed, 21 Oct 2015 07:28:00 GMT")), Some(Duration::ZERO));
+        let ahead = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
+        let wait = retry_after(&HeaderValue::from_str(&ahead).unwrap()).unwrap();
+        assert!(wait > Duration::from_secs(90) && wait <= Duration::from_secs(100));
+        assert_eq!(retry_after(&HeaderValue::from_static("soon")), None);
+    }
+}
