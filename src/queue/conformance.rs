@@ -1,1 +1,523 @@
-//! Conformance suite
+//! What every queue backend must do. One suite, run on each of them: `conformance!(backend_name, make)`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::task::{
+    Attempt, AttemptOutcome, Clock, Contract, ErrorCode, Mode, StoredResult, TaskOptions, TaskState, Timestamp,
+    WorkerKey,
+};
+
+/// A backend under test and what the tests need around it.
+pub(crate) struct Bench {
+    pub(crate) queue: Arc<dyn TaskQueue>,
+    pub(crate) clock: Clock,
+    pub(crate) stop: CancellationToken,
+    serial: std::sync::atomic::AtomicU64,
+}
+
+pub(crate) const LEASE: Duration = Duration::from_secs(15);
+
+pub(crate) fn limits() -> QueueLimits {
+    QueueLimits {
+        max_waiting: 1_000,
+        max_interruptions: 2,
+        retention: Duration::from_secs(3_600),
+        retention_count: 1_000,
+        retention_bytes: 1 << 30,
+    }
+}
+
+impl Bench {
+    pub(crate) fn new(make: impl FnOnce(QueueLimits, Clock) -> Arc<dyn TaskQueue>, limits: QueueLimits) -> Self {
+        let clock = Clock::simulated(Timestamp::from_millis(1_700_000_000_000));
+        let queue = make(limits, clock.clone());
+        let stop = CancellationToken::new();
+        let (background, stopped) = (Arc::clone(&queue), stop.clone());
+        tokio::spawn(async move { background.run(stopped).await });
+        Self { queue, clock, stop, serial: std::sync::atomic::AtomicU64::new(1) }
+    }
+
+    pub(crate) fn request(&self) -> ClaimRequest {
+        let id = self.serial.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        ClaimRequest::new(RequestId(id), LEASE)
+    }
+
+    pub(crate) fn task(&self, group: &str, priority: u32) -> NewTask {
+        self.task_with(group, priority, |_| {})
+    }
+
+    pub(crate) fn task_with(&self, group: &str, priority: u32, change: impl FnOnce(&mut TaskSpec)) -> NewTask {
+        let now = self.clock.now();
+        let serial = self.serial.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut spec = TaskSpec {
+            id: TaskId::new(now, u128::from(serial) << 56),
+            lane: lane(group),
+            function: "f".into(),
+            mode: Mode::Async,
+            options: TaskOptions::default(),
+            body: Bytes::from_static(b"{}"),
+            worker_key: WorkerKey::new("k"),
+            webhook: None,
+            created_at: now,
+            expires_at: now.after(Duration::from_secs(3_000)),
+            resumable: false,
+        };
+        change(&mut spec);
+        NewTask { spec: Arc::new(spec), priority: Priority::new(priority), run_at: None }
+    }
+
+    pub(crate) async fn add(&self, group: &str, priority: u32) -> TaskId {
+        let task = self.task(group, priority);
+        let id = task.spec.id;
+        assert_eq!(self.queue.enqueue(task).await, Ok(Enqueued::New));
+        id
+    }
+
+    pub(crate) async fn claim(&self, group: &str) -> Option<Claim> {
+        self.queue.claim(&lane(group), self.request()).await.unwrap()
+    }
+
+    pub(crate) async fn claimed_ids(&self, group: &str) -> Vec<TaskId> {
+        let mut ids = Vec::new();
+        while let Some(claim) = self.claim(group).await {
+            ids.push(claim.spec.id);
+        }
+        ids
+    }
+
+    pub(crate) async fn state(&self, id: TaskId) -> TaskState {
+        self.queue.get(id).await.unwrap().unwrap().state
+    }
+
+    pub(crate) async fn reaches(&self, id: TaskId, state: TaskState) {
+        let reached = async {
+            while self.state(id).await != state {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), reached).await.expect("the state is reached");
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+pub(crate) fn lane(group: &str) -> LaneKey {
+    LaneKey::new(group, Contract::new(1.0).unwrap())
+}
+
+pub(crate) fn attempt(n: u32) -> Attempt {
+    Attempt {
+        n,
+        worker: "http://w".into(),
+        started_at: Timestamp::from_millis(1),
+        ended_at: Some(Timestamp::from_millis(2)),
+        outcome: Some(AttemptOutcome::Completed),
+        status: Some(200),
+    }
+}
+
+pub(crate) fn complete() -> Settlement {
+    let body = Bytes::from_static(b"{\"success\":true}");
+    let result = StoredResult { status: 200, content_type: None, body, truncated: false };
+    Settlement::Complete { attempt: attempt(1), result }
+}
+
+pub(crate) fn cancel() -> Settlement {
+    Settlement::Cancel { attempt: None, error: "no more".into(), code: ErrorCode::Cancelled }
+}
+
+pub(crate) fn retry(at: Option<Timestamp>) -> Settlement {
+    Settlement::Retry { attempt: attempt(1), at }
+}
+
+pub(crate) async fn orders_by_priority_then_by_arrival(bench: Bench) {
+    let hundred = bench.add("g", 100).await;
+    let five = bench.add("g", 5).await;
+    let none = bench.add("g", 0).await;
+    let one = bench.add("g", 1).await;
+    let five_later = bench.add("g", 5).await;
+    let none_later = bench.add("g", 0).await;
+    assert_eq!(bench.claimed_ids("g").await, [none, none_later, one, five, five_later, hundred]);
+}
+
+pub(crate) async fn keeps_lanes_apart(bench: Bench) {
+    let a = bench.add("a", 0).await;
+    let b = bench.add("b", 0).await;
+    assert_eq!(bench.claimed_ids("b").await, [b]);
+    assert_eq!(bench.claimed_ids("a").await, [a]);
+    assert!(bench.claim("never seen").await.is_none());
+}
+
+pub(crate) async fn enqueue_and_claim_takes_the_head_not_the_newcomer(bench: Bench) {
+    let older = bench.add("g", 0).await;
+    let task = bench.task("g", 0);
+    let newer = task.spec.id;
+    let (enqueued, claim) = bench.queue.enqueue_and_claim(task, bench.request()).await.unwrap();
+    assert_eq!((enqueued, claim.unwrap().spec.id), (Enqueued::New, older));
+    let alone = bench.task("other", 7);
+    let id = alone.spec.id;
+    let (_, claim) = bench.queue.enqueue_and_claim(alone, bench.request()).await.unwrap();
+    let claim = claim.unwrap();
+    assert_eq!((claim.spec.id, claim.priority), (id, Priority::new(7)));
+    assert_eq!(bench.claimed_ids("g").await, [newer]);
+}
+
+pub(crate) async fn enqueue_and_claim_skips_and_respects_delay_and_pause(bench: Bench) {
+    let aside = bench.add("g", 0).await;
+    let mut request = bench.request();
+    request.skip.push(aside);
+    let task = bench.task("g", 9);
+    let id = task.spec.id;
+    let (_, claim) = bench.queue.enqueue_and_claim(task, request).await.unwrap();
+    assert_eq!(claim.unwrap().spec.id, id);
+
+    let mut late = bench.task("later", 0);
+    late.run_at = Some(bench.clock.now().after(Duration::from_secs(60)));
+    let (_, claim) = bench.queue.enqueue_and_claim(late, bench.request()).await.unwrap();
+    assert!(claim.is_none());
+
+    bench.queue.set_paused(&lane("p"), true).await.unwrap();
+    let (_, claim) = bench.queue.enqueue_and_claim(bench.task("p", 0), bench.request()).await.unwrap();
+    assert!(claim.is_none());
+}
+
+pub(crate) async fn an_enqueue_repeated_makes_no_second_task(bench: Bench) {
+    let task = bench.task("g", 0);
+    assert_eq!(bench.queue.enqueue(task.clone()).await, Ok(Enqueued::New));
+    assert_eq!(bench.queue.enqueue(task.clone()).await, Ok(Enqueued::Known));
+    let answers = bench.queue.enqueue_many(vec![task.clone(), bench.task("g", 0)]).await;
+    assert_eq!(answers, [Ok(Enqueued::Known), Ok(Enqueued::New)]);
+    assert_eq!(bench.claimed_ids("g").await.len(), 2);
+}
+
+pub(crate) async fn a_claim_repeated_gives_the_same_task(bench: Bench) {
+    bench.add("g", 0).await;
+    bench.add("g", 0).await;
+    let mut request = bench.request();
+    let first = bench.queue.claim(&lane("g"), request.clone()).await.unwrap().unwrap();
+    request.repeat = true;
+    let again = bench.queue.claim(&lane("g"), request).await.unwrap().unwrap();
+    assert_eq!(first.lease, again.lease);
+    assert_eq!(bench.claimed_ids("g").await.len(), 1);
+}
+
+pub(crate) async fn a_settle_repeated_answers_as_the_first_did(bench: Bench) {
+    bench.add("g", 0).await;
+    let claim = bench.claim("g").await.unwrap();
+    assert_eq!(bench.queue.settle(&claim.lease, complete()).await, Ok(Settled::Ended));
+    assert_eq!(bench.queue.settle(&claim.lease, complete()).await, Ok(Settled::Ended));
+    let record = bench.queue.get(claim.spec.id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.attempts.len()), (TaskState::Completed, 1));
+
+    bench.add("r", 0).await;
+    let claim = bench.claim("r").await.unwrap();
+    assert_eq!(bench.queue.settle(&claim.lease, retry(None)).await, Ok(Settled::Waits(Waiting::Now)));
+    assert_eq!(bench.queue.settle(&claim.lease, retry(None)).await, Ok(Settled::Waits(Waiting::Now)));
+    assert_eq!(bench.queue.get(claim.spec.id).await.unwrap().unwrap().attempts.len(), 1);
+}
+
+pub(crate) async fn a_stale_token_changes_nothing(bench: Bench) {
+    let id = bench.add("g", 0).await;
+    let first = bench.claim("g").await.unwrap();
+    bench.queue.release(&first.lease, false).await.unwrap();
+    let second = bench.claim("g").await.unwrap();
+    assert!(second.lease.token > first.lease.token);
+    assert_eq!(bench.queue.settle(&first.lease, complete()).await, Err(QueueError::LeaseLost));
+    assert_eq!(bench.queue.release(&first.lease, false).await, Err(QueueError::LeaseLost));
+    assert_eq!(
+        bench.queue.renew(&[first.lease, second.lease.clone()], LEASE).await,
+        [Err(QueueError::LeaseLost), Ok(())]
+    );
+    assert_eq!(bench.state(id).await, TaskState::Running);
+    assert_eq!(bench.queue.settle(&second.lease, complete()).await, Ok(Settled::Ended));
+}
+
+pub(crate) async fn a_lease_that_runs_out_returns_the_task_and_one_renewed_does_not(bench: Bench) {
+    let lost = bench.add("lost", 0).await;
+    let kept = bench.add("kept", 0).await;
+    let late = bench.claim("lost").await.unwrap();
+    let held = bench.claim("kept").await.unwrap();
+    for _ in 0..6 {
+        tokio::time::sleep(LEASE / 3).await;
+        assert_eq!(bench.queue.renew(std::slice::from_ref(&held.lease), LEASE).await, [Ok(())]);
+    }
+    bench.reaches(lost, TaskState::Queued).await;
+    assert_eq!(bench.state(kept).await, TaskState::Running);
+    assert_eq!(bench.queue.get(lost).await.unwrap().unwrap().interruptions, 1);
+    let again = bench.claim("lost").await.unwrap();
+    assert_eq!(bench.queue.settle(&late.lease, complete()).await, Err(QueueError::LeaseLost));
+    assert_eq!(bench.queue.settle(&again.lease, complete()).await, Ok(Settled::Ended));
+}
+
+pub(crate) async fn settle_and_claim_is_one_step(bench: Bench) {
+    bench.add("g", 0).await;
+    let next = bench.add("g", 0).await;
+    let claim = bench.claim("g").await.unwrap();
+    let (settled, claimed) = bench.queue.settle_and_claim(&claim.lease, complete(), bench.request()).await;
+    assert_eq!(settled, Ok(Settled::Ended));
+    let claimed = claimed.unwrap().unwrap();
+    assert_eq!(claimed.spec.id, next);
+    let mut request = bench.request();
+    let third = bench.add("g", 0).await;
+    request.skip.push(third);
+    let (_, claimed) = bench.queue.settle_and_claim(&claimed.lease, complete(), request).await;
+    assert!(claimed.unwrap().is_none(), "the only task left is to be skipped");
+}
+
+pub(crate) async fn a_claim_given_back_keeps_its_place(bench: Bench) {
+    let first = bench.add("g", 5).await;
+    let second = bench.add("g", 5).await;
+    let claim = bench.claim("g").await.unwrap();
+    assert_eq!(bench.queue.release(&claim.lease, false).await, Ok(Released::Waits));
+    assert_eq!(bench.queue.get(first).await.unwrap().unwrap().interruptions, 0);
+    assert_eq!(bench.claimed_ids("g").await, [first, second]);
+}
+
+pub(crate) async fn a_retry_keeps_its_place_and_its_history(bench: Bench) {
+    let first = bench.add("g", 5).await;
+    let second = bench.add("g", 5).await;
+    let claim = bench.claim("g").await.unwrap();
+    assert_eq!(bench.queue.settle(&claim.lease, retry(None)).await, Ok(Settled::Waits(Waiting::Now)));
+    let again = bench.claim("g").await.unwrap();
+    assert_eq!((again.spec.id, again.attempts, again.last_attempt), (first, 1, Some(attempt(1))));
+    assert_eq!(bench.claimed_ids("g").await, [second]);
+}
+
+pub(crate) async fn a_retry_later_waits_for_its_moment(bench: Bench) {
+    let id = bench.add("g", 0).await;
+    let behind = bench.add("g", 0).await;
+    let claim = bench.claim("g").await.unwrap();
+    let mut events = bench.queue.events();
+    let at = bench.clock.now().after(Duration::from_secs(2));
+    assert_eq!(bench.queue.settle(&claim.lease, retry(Some(at))).await, Ok(Settled::Waits(Waiting::Later)));
+    let record = bench.queue.get(id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.run_at), (TaskState::Delayed, Some(at)));
+    assert_eq!(bench.queue.claim_task(id, bench.request()).await.unwrap().map(|claim| claim.spec.id), None);
+    bench.reaches(id, TaskState::Queued).await;
+    assert!(bench.clock.now() >= at);
+    assert_eq!(events.recv().await, Ok(QueueEvent::Claimable(lane("g"))));
+    assert_eq!(bench.claimed_ids("g").await, [id, behind], "it keeps its place among equals");
+}
+
+pub(crate) async fn a_delayed_task_can_be_promoted(bench: Bench) {
+    let mut task = bench.task("g", 0);
+    let id = task.spec.id;
+    task.run_at = Some(bench.clock.now().after(Duration::from_secs(600)));
+    bench.queue.enqueue(task).await.unwrap();
+    assert!(bench.claim("g").await.is_none());
+    assert_eq!(bench.queue.promote(id).await, Ok(true));
+    assert_eq!(bench.queue.promote(id).await, Ok(false));
+    assert_eq!(bench.claimed_ids("g").await, [id]);
+}
+
+pub(crate) async fn a_claim_by_id_takes_that_task_only_while_it_is_queued(bench: Bench) {
+    let first = bench.add("g", 0).await;
+    let second = bench.add("g", 0).await;
+    let claim = bench.queue.claim_task(second, bench.request()).await.unwrap().unwrap();
+    assert_eq!(claim.spec.id, second);
+    assert!(bench.queue.claim_task(second, bench.request()).await.unwrap().is_none());
+    bench.queue.set_paused(&lane("g"), true).await.unwrap();
+    assert!(bench.queue.claim_task(first, bench.request()).await.unwrap().is_none());
+}
+
+pub(crate) async fn interruptions_are_counted_and_limited(bench: Bench) {
+    let id = bench.add("g", 0).await;
+    for _ in 0..2 {
+        let claim = bench.claim("g").await.unwrap();
+        assert_eq!(bench.queue.release(&claim.lease, true).await, Ok(Released::Waits));
+    }
+    let claim = bench.claim("g").await.unwrap();
+    assert_eq!(bench.queue.release(&claim.lease, true).await, Ok(Released::Failed));
+    let record = bench.queue.get(id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.code, record.interruptions), (TaskState::Failed, Some(ErrorCode::Interrupted), 3));
+}
+
+pub(crate) async fn a_task_that_may_run_once_fails_at_its_first_interruption(bench: Bench) {
+    let task = bench.task_with("g", 0, |spec| spec.options.attempts = Some(1));
+    let id = task.spec.id;
+    bench.queue.enqueue(task).await.unwrap();
+    let claim = bench.claim("g").await.unwrap();
+    assert_eq!(bench.queue.release_many(vec![claim.lease], true).await, [Ok(Released::Failed)]);
+    assert_eq!(bench.state(id).await, TaskState::Failed);
+}
+
+pub(crate) async fn only_what_waits_can_be_cancelled(bench: Bench) {
+    let running = bench.add("g", 0).await;
+    let waiting = bench.add("g", 0).await;
+    let claim = bench.claim("g").await.unwrap();
+    assert_eq!(bench.queue.cancel(running, cancel()).await, Ok(Cancelled::Running));
+    assert_eq!(bench.queue.cancel(waiting, cancel()).await, Ok(Cancelled::Done));
+    assert_eq!(bench.queue.cancel(waiting, cancel()).await, Ok(Cancelled::Ended));
+    assert_eq!(bench.state(waiting).await, TaskState::Cancelled);
+    assert!(bench.claim("g").await.is_none());
+    bench.queue.settle(&claim.lease, complete()).await.unwrap();
+    assert_eq!(bench.queue.cancel(running, cancel()).await, Ok(Cancelled::Ended));
+    assert_eq!(bench.queue.cancel(bench.task("g", 0).spec.id, cancel()).await, Ok(Cancelled::Unknown));
+}
+
+pub(crate) async fn a_changed_priority_counts_from_then_on(bench: Bench) {
+    let first = bench.add("g", 5).await;
+    let second = bench.add("g", 5).await;
+    assert_eq!(bench.queue.reprioritize(second, Priority::new(1)).await, Ok(true));
+    assert_eq!(bench.claimed_ids("g").await, [second, first]);
+    assert_eq!(bench.queue.reprioritize(first, None).await, Ok(false), "it runs");
+}
+
+pub(crate) async fn a_paused_lane_gives_nothing_and_resumes_in_order(bench: Bench) {
+    let first = bench.add("g", 0).await;
+    bench.queue.set_paused(&lane("g"), true).await.unwrap();
+    let second = bench.add("g", 0).await;
+    assert!(bench.claim("g").await.is_none());
+    assert!(bench.queue.lane_counts(&lane("g")).await.unwrap().paused);
+    let mut events = bench.queue.events();
+    bench.queue.set_paused(&lane("g"), false).await.unwrap();
+    assert_eq!(events.recv().await, Ok(QueueEvent::Claimable(lane("g"))));
+    assert_eq!(bench.claimed_ids("g").await, [first, second]);
+}
+
+pub(crate) async fn counts_follow_every_step(bench: Bench) {
+    let count = async |state: TaskState| *bench.queue.lane_counts(&lane("g")).await.unwrap().counts.of(state);
+    bench.add("g", 0).await;
+    let gone = bench.add("g", 0).await;
+    let mut late = bench.task("g", 0);
+    late.run_at = Some(bench.clock.now().after(Duration::from_secs(60)));
+    bench.queue.enqueue(late).await.unwrap();
+    assert_eq!((count(TaskState::Queued).await, count(TaskState::Delayed).await), (2, 1));
+    let claim = bench.claim("g").await.unwrap();
+    bench.queue.cancel(gone, cancel()).await.unwrap();
+    assert_eq!((count(TaskState::Queued).await, count(TaskState::Running).await), (0, 1));
+    bench.queue.settle_many(vec![(claim.lease, complete())]).await.remove(0).unwrap();
+    assert_eq!((count(TaskState::Running).await, count(TaskState::Completed).await), (0, 1));
+    assert_eq!(count(TaskState::Cancelled).await, 1);
+    let all = bench.queue.counts().await.unwrap();
+    assert_eq!(all, [bench.queue.lane_counts(&lane("g")).await.unwrap()]);
+}
+
+pub(crate) async fn a_full_queue_refuses_until_there_is_room(bench: Bench) {
+    bench.add("g", 0).await;
+    bench.add("g", 0).await;
+    let refused = Err(QueueError::Full { limit: 2 });
+    assert_eq!(bench.queue.enqueue(bench.task("g", 0)).await, refused);
+    assert_eq!(bench.queue.enqueue(bench.task("other", 0)).await, refused, "the limit is of all lanes together");
+    bench.claim("g").await.unwrap();
+    assert_eq!(bench.queue.enqueue(bench.task("g", 0)).await, Ok(Enqueued::New));
+}
+
+pub(crate) async fn a_task_that_waited_too_long_expires_and_is_told(bench: Bench) {
+    let mut events = bench.queue.events();
+    let soon = bench.clock.now().after(Duration::from_secs(5));
+    let task = bench.task_with("g", 0, |spec| spec.expires_at = soon);
+    let id = task.spec.id;
+    bench.queue.enqueue(task).await.unwrap();
+    let ending = Ending { task: id, state: TaskState::Failed, code: Some(ErrorCode::Expired) };
+    assert_eq!(events.recv().await, Ok(QueueEvent::Ended(ending)));
+    assert_eq!(bench.state(id).await, TaskState::Failed);
+    assert!(bench.claim("g").await.is_none());
+}
+
+pub(crate) async fn lists_newest_first_page_by_page(bench: Bench) {
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        ids.push(bench.add(if n == 2 { "other" } else { "g" }, 0).await);
+    }
+    let filter = TaskFilter { group: Some("g".into()), limit: 3, ..TaskFilter::default() };
+    let page = bench.queue.list(&filter).await.unwrap();
+    let listed: Vec<TaskId> = page.tasks.iter().map(|task| task.spec.id).collect();
+    assert_eq!(listed, [ids[4], ids[3], ids[1]]);
+    let rest = bench.queue.list(&TaskFilter { before: page.next, ..filter }).await.unwrap();
+    assert_eq!(rest.tasks.iter().map(|task| task.spec.id).collect::<Vec<_>>(), [ids[0]]);
+    assert_eq!(rest.next, None);
+}
+
+pub(crate) async fn ended_tasks_leave_by_count(bench: Bench) {
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(bench.add("g", 0).await);
+        let claim = bench.claim("g").await.unwrap();
+        bench.queue.settle(&claim.lease, complete()).await.unwrap();
+    }
+    assert!(bench.queue.get(ids[0]).await.unwrap().is_none());
+    assert_eq!(bench.state(ids[1]).await, TaskState::Completed);
+    assert_eq!(bench.queue.lane_counts(&lane("g")).await.unwrap().counts.completed, 2);
+}
+
+pub(crate) async fn ended_tasks_leave_by_age(bench: Bench) {
+    let id = bench.add("g", 0).await;
+    let claim = bench.claim("g").await.unwrap();
+    bench.queue.settle(&claim.lease, complete()).await.unwrap();
+    let waiting = bench.add("g", 0).await;
+    let gone = async {
+        while bench.queue.get(id).await.unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), gone).await.unwrap();
+    assert_eq!(bench.state(waiting).await, TaskState::Queued, "only what has ended leaves");
+}
+
+pub(crate) async fn purges_what_has_ended_and_nothing_else(bench: Bench) {
+    let waiting = bench.add("g", 0).await;
+    let ended = bench.add("g", 0).await;
+    bench.queue.cancel(ended, cancel()).await.unwrap();
+    assert_eq!(bench.queue.purge(&TaskFilter::default()).await, Ok(1));
+    assert!(bench.queue.get(ended).await.unwrap().is_none());
+    assert_eq!(bench.state(waiting).await, TaskState::Queued);
+}
+
+/// Runs the suite on a backend: `make` builds it from limits and a clock.
+macro_rules! conformance {
+    ($make:expr) => {
+        conformance! { @with $make, suite::limits(),
+            orders_by_priority_then_by_arrival
+            keeps_lanes_apart
+            enqueue_and_claim_takes_the_head_not_the_newcomer
+            enqueue_and_claim_skips_and_respects_delay_and_pause
+            an_enqueue_repeated_makes_no_second_task
+            a_claim_repeated_gives_the_same_task
+            a_settle_repeated_answers_as_the_first_did
+            a_stale_token_changes_nothing
+            a_lease_that_runs_out_returns_the_task_and_one_renewed_does_not
+            settle_and_claim_is_one_step
+            a_claim_given_back_keeps_its_place
+            a_retry_keeps_its_place_and_its_history
+            a_retry_later_waits_for_its_moment
+            a_delayed_task_can_be_promoted
+            a_claim_by_id_takes_that_task_only_while_it_is_queued
+            interruptions_are_counted_and_limited
+            a_task_that_may_run_once_fails_at_its_first_interruption
+            only_what_waits_can_be_cancelled
+            a_changed_priority_counts_from_then_on
+            a_paused_lane_gives_nothing_and_resumes_in_order
+            counts_follow_every_step
+            a_task_that_waited_too_long_expires_and_is_told
+            lists_newest_first_page_by_page
+            purges_what_has_ended_and_nothing_else
+        }
+        conformance! { @with $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_refuses_until_there_is_room }
+        conformance! { @with $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, ended_tasks_leave_by_count }
+        conformance! { @with $make, suite::QueueLimits { retention: std::time::Duration::from_secs(2), ..suite::limits() }, ended_tasks_leave_by_age }
+    };
+    (@with $make:expr, $limits:expr, $($name:ident)*) => {
+        $(
+            #[tokio::test(start_paused = true)]
+            async fn $name() {
+                suite::$name(suite::Bench::new($make, $limits)).await;
+            }
+        )*
+    };
+}
+
+mod memory_backend {
+    use crate::queue::conformance as suite;
+
+    conformance!(|limits, clock| std::sync::Arc::new(crate::queue::MemoryQueue::new(limits, clock)));
+}

@@ -1,0 +1,75 @@
+//! The HTTP interface for programs: one file per resource, one error type.
+//!
+//! The key is checked before anything else of a protected request is looked at. An error is always
+//! `{error, code, taskId?}`: a sentence, a stable word, and the task if there is one.
+
+mod auth;
+mod body;
+mod compression;
+mod error;
+mod health;
+mod logs;
+mod metrics;
+mod path;
+mod query;
+mod reply;
+mod task;
+mod task_json;
+mod tasks;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use http::{Method, Uri};
+
+pub use auth::{LbKey, require_key};
+pub use error::ApiError;
+pub use path::normalize_path;
+
+use crate::dispatch::Dispatcher;
+use crate::task::ErrorCode;
+use crate::telemetry::{LogRing, Metrics};
+use crate::workers::Fleet;
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct ApiState {
+    /// Tasks.
+    pub dispatcher: Arc<Dispatcher>,
+    /// Workers.
+    pub fleet: Arc<Fleet>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The last lines of the log.
+    pub logs: LogRing,
+    /// The key that opens the protected routes.
+    pub key: LbKey,
+    /// Bytes of a request body, after decoding.
+    pub body_limit: usize,
+}
+
+/// The routes for programs.
+pub fn router(state: ApiState) -> Router {
+    let protected = Router::new()
+        .route("/task", post(task::submit))
+        .route("/tasks/{id}", get(tasks::show))
+        .route("/logs", get(logs::show))
+        .route("/metrics", get(metrics::show))
+        .layer(axum::middleware::from_fn_with_state(state.key.clone(), require_key));
+    Router::new()
+        .route("/health", get(health::show))
+        .merge(protected)
+        .layer(compression::layer())
+        .with_state(state)
+}
+
+/// The answer where no route is.
+pub async fn not_found(uri: Uri) -> ApiError {
+    ApiError::new(ErrorCode::NotFound, format!("There is nothing at {}", uri.path()))
+}
+
+/// The answer where a route is, but not for that method.
+pub async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
+    ApiError::new(ErrorCode::MethodNotAllowed, format!("{method} is not possible at {}", uri.path()))
+}

@@ -1,0 +1,80 @@
+//! A task's reply as an HTTP response.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, StatusCode};
+use http_body::Frame;
+use tokio::sync::mpsc;
+
+use super::ApiError;
+use crate::dispatch::{Reply, ReplyBody, StreamPart, Timing};
+use crate::task::TaskId;
+
+/// The header that names a task.
+pub(super) const TASK_ID: HeaderName = HeaderName::from_static("x-task-id");
+/// How long what took (W3C Server Timing).
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The response for a client that waited.
+pub(super) fn respond(task: TaskId, reply: Reply) -> Response {
+    let (status, content_type, body, timing) = match reply {
+        Reply::Refused(refusal) => return ApiError::from(refusal.of(task)).into_response(),
+        Reply::Answer { status, content_type, body, timing } => (status, content_type, body, timing),
+    };
+    let body = match body {
+        ReplyBody::Full(bytes) => Body::from(bytes),
+        ReplyBody::Stream(parts) => Body::new(Parts(parts)),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type.unwrap_or(JSON));
+    name_task(headers, task);
+    if let Ok(value) = HeaderValue::from_str(&server_timing(&timing)) {
+        headers.insert(SERVER_TIMING, value);
+    }
+    response
+}
+
+/// Names the task in the answer's headers.
+pub(super) fn name_task(headers: &mut http::HeaderMap, task: TaskId) {
+    if let Ok(value) = HeaderValue::from_str(&task.to_string()) {
+        headers.insert(TASK_ID, value);
+    }
+}
+
+fn server_timing(timing: &Timing) -> String {
+    let millis = |duration: Duration| duration.as_secs_f64() * 1_000.0;
+    format!(
+        "queue;dur={:.3}, policy;dur={:.3}, worker;dur={:.3}",
+        millis(timing.queue),
+        millis(timing.policy),
+        millis(timing.worker)
+    )
+}
+
+/// A body that comes bit by bit. If it breaks off, so does the client's connection.
+struct Parts(mpsc::Receiver<StreamPart>);
+
+impl http_body::Body for Parts {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        self.0.poll_recv(context).map(|part| match part {
+            Some(StreamPart::Chunk(bytes)) => Some(Ok(Frame::data(bytes))),
+            Some(StreamPart::End) => None,
+            None => Some(Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the worker broke off"))),
+        })
+    }
+}

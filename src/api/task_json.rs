@@ -1,0 +1,79 @@
+//! A task as JSON.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::dispatch::TaskView;
+use crate::task::{Attempt, Contract, ErrorCode, Mode, Priority, StoredResult, TaskId, TaskState, Timestamp};
+
+/// A task as the API shows it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TaskJson<'a> {
+    task_id: TaskId,
+    state: TaskState,
+    group: &'a str,
+    function: &'a str,
+    contract: Contract,
+    priority: Option<Priority>,
+    mode: Mode,
+    attempts: Vec<&'a Attempt>,
+    interruptions: u32,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<ResultJson>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    result_truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<ErrorCode>,
+}
+
+/// A worker's answer: its JSON as it is, anything else as a string.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum ResultJson {
+    Json(Box<RawValue>),
+    Text(String),
+}
+
+impl<'a> From<&'a TaskView> for TaskJson<'a> {
+    fn from(view: &'a TaskView) -> Self {
+        let record = &view.record;
+        let spec = &record.spec;
+        Self {
+            task_id: spec.id,
+            state: record.state,
+            group: &spec.lane.group,
+            function: &spec.function,
+            contract: spec.lane.contract,
+            priority: record.priority,
+            mode: spec.mode,
+            attempts: record.attempts.iter().chain(&view.current).collect(),
+            interruptions: record.interruptions,
+            created_at: spec.created_at,
+            run_at: record.run_at,
+            finished_at: record.finished_at,
+            result: record.result.as_ref().map(ResultJson::from),
+            result_truncated: record.result.as_ref().is_some_and(|result| result.truncated),
+            error: record.error.as_deref(),
+            code: record.code,
+        }
+    }
+}
+
+impl From<&StoredResult> for ResultJson {
+    fn from(result: &StoredResult) -> Self {
+        let text = String::from_utf8_lossy(&result.body).into_owned();
+        let is_json = result.content_type.as_deref().is_none_or(|kind| kind.contains("json")) && !result.truncated;
+        if !is_json {
+            return Self::Text(text);
+        }
+        serde_json::from_str::<&RawValue>(&text).map(ToOwned::to_owned).map_or_else(|_| Self::Text(text), Self::Json)
+    }
+}
