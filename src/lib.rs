@@ -24,4 +24,5 @@
 pub mod config;
 pub mod policy;
 pub mod task;
+pub mod telemetry;
 pub mod workers;
