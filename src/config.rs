@@ -1,27 +1,44 @@
 //! Settings: typed, one file per section, read from the environment and `.env`.
 //!
-//! [`Settings::load`] reads all of them and collects every problem instead of stopping at the first. The environment wins over
-//! `.env`. Nothing here opens a socket or a file other than `.env`.
+//! [`Settings::load`] reads all of them from a [`Source`] and collects every problem instead of stopping at the first. The
+//! environment wins over `.env`; an empty value counts as unset. Nothing here opens a socket or a file other than `.env`.
+//!
+//! A variable is described once, in its section's file: field, name, what it accepts (`kind`), default and words. The
+//! listing of `andera-lb config`, `.env.example` and the check for unknown names all come from that.
 
 mod auth;
 mod dashboard;
+mod dot_env;
+mod effective;
+mod kind;
 mod logging;
 mod policy;
+mod problem;
 mod queue;
+mod reader;
 mod secret;
+mod section;
 mod server;
+mod source;
 mod tasks;
+mod warnings;
 mod workers;
 
 pub use auth::AuthSettings;
 pub use dashboard::DashboardSettings;
+pub use effective::{Effective, example};
 pub use logging::LoggingSettings;
 pub use policy::{PolicyChoice, PolicySettings};
+pub use problem::Problem;
 pub use queue::{QueueBackend, QueueSettings};
+pub use reader::Setting;
 pub use secret::Secret;
 pub use server::ServerSettings;
+pub use source::{Origin, Source};
 pub use tasks::TaskSettings;
 pub use workers::WorkerSettings;
+
+use reader::Reader;
 
 /// Every setting of the balancer.
 #[derive(Clone, Debug)]
@@ -43,3 +60,66 @@ pub struct Settings {
     /// Which pages are served.
     pub dashboard: DashboardSettings,
 }
+
+/// Usable settings, and what is to be logged about them.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// What looks like a mistake but stops nothing, one line each. Free of secrets.
+    pub warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Reads every setting.
+    ///
+    /// # Errors
+    /// Every problem there is, in the order of the variables; a missing `LB_AUTH_KEY` is one.
+    pub fn load(source: &Source) -> Result<Loaded, Vec<Problem>> {
+        let mut reader = Reader::new(source);
+        let settings = Self::read(&mut reader);
+        let (listed, problems) = reader.finish();
+        match settings {
+            Some(settings) if problems.is_empty() => {
+                Ok(Loaded { settings, warnings: warnings::about(source, &listed) })
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// Reads every setting from these pairs alone, for tests and the demo.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn from_pairs<N: Into<String>, V: Into<String>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, Vec<Problem>> {
+        Self::load(&Source::from_pairs(pairs)).map(|loaded| loaded.settings)
+    }
+
+    /// `None` if any variable was refused; the reader then holds at least one problem.
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        // All sections are read before the first refusal counts, so that one run names every problem.
+        let server = ServerSettings::read(reader);
+        let auth = AuthSettings::read(reader);
+        let workers = WorkerSettings::read(reader);
+        let tasks = TaskSettings::read(reader);
+        let queue = QueueSettings::read(reader);
+        let policy = PolicySettings::read(reader);
+        let logging = LoggingSettings::read(reader);
+        let dashboard = DashboardSettings::read(reader);
+        Some(Self {
+            server: server?,
+            auth: auth?,
+            workers: workers?,
+            tasks: tasks?,
+            queue: queue?,
+            policy: policy?,
+            logging: logging?,
+            dashboard: dashboard?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

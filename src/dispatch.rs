@@ -49,7 +49,7 @@ use crate::config::TaskSettings;
 use crate::policy::PolicyEngine;
 use crate::queue::{ClaimRequest, RequestId, TaskQueue};
 use crate::task::{Chance, Clock};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, PolicyMetrics};
 use crate::upstream::Upstream;
 use crate::workers::{Slots, WorkerProbe};
 
@@ -96,6 +96,7 @@ pub struct Dispatcher {
     policy: PolicyEngine,
     upstream: Arc<dyn Upstream>,
     metrics: Arc<Metrics>,
+    decisions: PolicyMetrics,
     clock: Clock,
     chance: Chance,
     settings: DispatchSettings,
@@ -112,7 +113,9 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// A dispatcher of these parts, idle.
     pub fn new(parts: Parts) -> Arc<Self> {
+        let decisions = parts.metrics.policy(parts.policy.active_name());
         Arc::new(Self {
+            decisions,
             queue: parts.queue,
             slots: parts.slots,
             probe: parts.probe,

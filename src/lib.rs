@@ -21,10 +21,15 @@
 //! | 6 | [`sample_worker`] | the worker of `andera-lb worker` and `demo` |
 //! | 7 | [`cli`] | one file per subcommand |
 
+pub mod api;
+pub mod app;
+pub mod cli;
 pub mod config;
+pub mod dashboard;
 pub mod dispatch;
 pub mod policy;
 pub mod queue;
+pub mod sample_worker;
 pub mod task;
 pub mod telemetry;
 pub mod upstream;

@@ -1,12 +1,18 @@
 //! Which pages are served.
 
-/// Which pages are served.
-#[derive(Clone, Debug)]
-pub struct DashboardSettings {
-    /// `DASHBOARD_ENABLED` (true): `/dashboard` and everything below it.
-    pub enabled: bool,
-    /// `BULL_BOARD_ENABLED` (true): `/bull` and everything below it.
-    pub bull_board_enabled: bool,
-    /// `TEMPLATES_DIR`: templates read from there instead of the built-in ones.
-    pub templates_dir: Option<std::path::PathBuf>,
+use std::path::PathBuf;
+
+use super::kind::{Flag, OptionalPath};
+use super::section::section;
+
+section! {
+    /// Which pages are served.
+    pub struct DashboardSettings {
+        /// Whether `/dashboard` and everything below it is served.
+        pub enabled: bool = DASHBOARD_ENABLED, Flag, "true";
+        /// Whether `/bull` and everything below it is served.
+        pub bull_board_enabled: bool = BULL_BOARD_ENABLED, Flag, "true";
+        /// Directory whose templates replace the built-in ones. Unset: built-in ones only.
+        pub templates_dir: Option<PathBuf> = TEMPLATES_DIR, OptionalPath, "";
+    }
 }

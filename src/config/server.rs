@@ -3,17 +3,21 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Where the balancer listens and what it accepts.
-#[derive(Clone, Debug)]
-pub struct ServerSettings {
-    /// `HOST` (0.0.0.0).
-    pub host: IpAddr,
-    /// `PORT` (4000).
-    pub port: u16,
-    /// `REQUEST_BODY_LIMIT` (10mb): bytes of a request body, counted after decoding.
-    pub request_body_limit: usize,
-    /// `SHUTDOWN_TIMEOUT` (30000 ms): how long a drain may take.
-    pub shutdown_timeout: Duration,
-    /// `MAX_CONNECTIONS` (16384): client connections open at once; further ones wait to be accepted.
-    pub max_connections: usize,
+use super::kind::{Address, DAY, GB, Size, Time, Whole};
+use super::section::section;
+
+section! {
+    /// Where the balancer listens and what it accepts.
+    pub struct ServerSettings {
+        /// Address to listen on.
+        pub host: IpAddr = HOST, Address, "0.0.0.0";
+        /// Port to listen on; 0 takes any free one.
+        pub port: u16 = PORT, Whole(0..=65_535), "4000";
+        /// Largest request body, counted after decoding.
+        pub request_body_limit: usize = REQUEST_BODY_LIMIT, Size(1..=GB), "10mb";
+        /// How long a shutdown waits for running tasks.
+        pub shutdown_timeout: Duration = SHUTDOWN_TIMEOUT, Time(Duration::ZERO..=DAY), "30000";
+        /// Client connections open at once; further ones wait to be accepted.
+        pub max_connections: usize = MAX_CONNECTIONS, Whole(1..=1_000_000), "16384";
+    }
 }

@@ -95,7 +95,7 @@ impl Dispatcher {
             .map(|id| WorkerId(*id))
             .collect();
         lane.reuse(candidates);
-        self.metrics.policy_decision(workers.is_empty());
+        self.decisions.decided(workers.is_empty());
         Decided { workers, took: began.elapsed(), deserted: false }
     }
 
@@ -158,7 +158,7 @@ impl Dispatcher {
         };
         let timing = Timing { queue: started_at.since(spec.created_at), policy, worker: Duration::ZERO };
         if claim.attempts == 0 {
-            self.metrics.waited(timing.queue);
+            self.metrics.delivered_first(timing.queue);
         }
         self.flights.delivered(spec.id, attempt.clone());
         let mut run = Attempted { attempt, timing, delivered };

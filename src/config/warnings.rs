@@ -1,0 +1,36 @@
+//! What looks like a mistake but stops nothing.
+
+use super::effective::EXAMPLE_VALUE;
+use super::{Setting, Source};
+
+/// Variables of the original, or of versions with other queues, that this version knows but has no use for.
+const UNUSED: [&str; 3] = ["REDIS_HOST", "REDIS_PORT", "REDIS_URL"];
+
+/// The warnings about a configuration that is otherwise fine, one line each.
+pub(super) fn about(source: &Source, settings: &[Setting]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if source.get("QUEUE").is_none() {
+        let asks_for_redis = ["REDIS_HOST", "REDIS_URL"].into_iter().filter(|name| source.get(name).is_some());
+        warnings.extend(asks_for_redis.map(|name| format!("{name}: ignored: this version keeps its queue in memory")));
+    }
+    let required = settings.iter().filter(|setting| setting.required);
+    let unchanged =
+        required.filter(|setting| source.get(setting.name).is_some_and(|(value, _)| value == EXAMPLE_VALUE));
+    warnings.extend(unchanged.map(|setting| format!("{}: still the value of .env.example", setting.name)));
+    let is_known = |name: &str| settings.iter().any(|setting| setting.name == name) || UNUSED.contains(&name);
+    let unknown = source.dot_env_names().filter(|name| !is_known(name));
+    warnings.extend(unknown.map(|name| {
+        let suggestion = nearest(name, settings).map(|near| format!(", did you mean {near}?")).unwrap_or_default();
+        format!("{name}: unknown variable in .env{suggestion}")
+    }));
+    warnings
+}
+
+/// The variable that `name` is most likely a misspelling of.
+fn nearest(name: &str, settings: &[Setting]) -> Option<&'static str> {
+    let upper = name.to_ascii_uppercase();
+    // A third of a short name is another word, three letters of a long one are a slip.
+    let tolerated = (upper.len() / 4).min(3);
+    let distances = settings.iter().map(|setting| (strsim::damerau_levenshtein(&upper, setting.name), setting.name));
+    distances.min().filter(|(distance, _)| *distance <= tolerated).map(|(_, name)| name)
+}
