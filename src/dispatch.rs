@@ -51,7 +51,7 @@ use crate::queue::{ClaimRequest, RequestId, TaskQueue};
 use crate::task::{Chance, Clock};
 use crate::telemetry::{Metrics, PolicyMetrics};
 use crate::upstream::Upstream;
-use crate::workers::{Slots, WorkerProbe};
+use crate::workers::{SlotTotals, Slots, WorkerProbe};
 
 /// What dispatch is built from.
 pub struct Parts {
@@ -141,6 +141,11 @@ impl Dispatcher {
     /// The time, as dispatch sees it.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The slots of all workers, added up.
+    pub fn slot_totals(&self) -> SlotTotals {
+        self.slots.totals()
     }
 
     /// Whether the drain has begun.

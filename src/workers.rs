@@ -14,7 +14,7 @@ pub use address::{InvalidAddress, WorkerAddress};
 pub use lane_slots::{Exclusion, LaneSlots, LaneStanding};
 pub use reservation::{Permit, Reservation, Verdict};
 pub use row::{SlotReport, WorkerStanding};
-pub use slots::Slots;
+pub use slots::{SlotTotals, Slots};
 
 /// Looks after workers that failed.
 pub trait WorkerProbe: Send + Sync + 'static {

@@ -81,6 +81,7 @@ mod tests {
         assert_eq!(value("# it's a comment\nexport NAME = \"two words\" # why\n"), "two words");
         assert_eq!(value("NAME='two words'"), "two words");
         assert_eq!(value("NAME=a#b"), "a#b");
+        assert_eq!(value("NAME=two words # why"), "two words");
         assert_eq!(value("NAME= # nothing\n"), "");
         assert_eq!(value("NAME=first\nNAME=last\n"), "last");
     }
@@ -93,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_broken_line_is_named_by_number_and_not_shown() {
-        let (values, problems) = parse("A=1\n\nSECRET=two words\nB=2\n=3\n");
+        let (values, problems) = parse("A=1\n\nSECRET=two \"words\nB=2\n=3\n");
         assert_eq!(values.len(), 2);
         let shown: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(shown.len(), 2);

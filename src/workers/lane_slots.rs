@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::row::Row;
-use super::{Permit, SlotReport, WorkerAddress, WorkerId, WorkerStanding};
+use super::{Permit, SlotReport, SlotTotals, WorkerAddress, WorkerId, WorkerStanding};
 use crate::task::{Candidates, LaneKey, Timestamp};
 
 /// The free slots of one lane: who may run a task now, and who already does.
@@ -191,6 +191,14 @@ impl LaneSlots {
             ready: inner.ready,
             without_ready_since: (inner.ready == 0).then_some(inner.without_ready_since),
             free: inner.free.saturating_sub(inner.permits),
+        }
+    }
+
+    pub(super) fn add_to(&self, totals: &mut SlotTotals) {
+        for row in self.inner.lock().rows.iter().filter(|row| row.is_eligible()) {
+            totals.limit += u64::from(row.limit);
+            totals.used += u64::from(row.busy().min(row.limit));
+            totals.free += u64::from(row.free());
         }
     }
 

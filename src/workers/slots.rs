@@ -8,6 +8,17 @@ use parking_lot::RwLock;
 use super::LaneSlots;
 use crate::task::LaneKey;
 
+/// Slots, added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlotTotals {
+    /// Slots of eligible workers.
+    pub limit: u64,
+    /// Those that are busy, by whoever.
+    pub used: u64,
+    /// Those that could take a task now.
+    pub free: u64,
+}
+
 /// The slots of every lane, by lane.
 #[derive(Debug, Default)]
 pub struct Slots {
@@ -22,6 +33,15 @@ impl Slots {
         }
         let mut lanes = self.lanes.write();
         Arc::clone(lanes.entry(key.clone()).or_insert_with(|| Arc::new(LaneSlots::new(key.clone()))))
+    }
+
+    /// The slots of all lanes, added up.
+    pub fn totals(&self) -> SlotTotals {
+        let mut totals = SlotTotals::default();
+        for lane in self.lanes() {
+            lane.add_to(&mut totals);
+        }
+        totals
     }
 
     /// Every lane that has or had workers or tasks.

@@ -1,0 +1,161 @@
+//! Builds everything from settings, and runs it.
+
+mod router;
+mod server;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{ApiState, LbKey};
+use crate::config::{PolicyChoice, Problem, QueueBackend, Settings};
+use crate::dashboard::{DashboardState, Pages};
+use crate::dispatch::{DispatchSettings, Dispatcher, DrainReport, Parts};
+use crate::policy::{PolicyEngine, native};
+use crate::queue::{MemoryQueue, QueueLimits, TaskQueue};
+use crate::task::{Chance, Clock};
+use crate::telemetry::{LogRing, Metrics};
+use crate::upstream::{HttpUpstream, install_crypto_provider};
+use crate::workers::{Fleet, FleetTasks, Slots, WorkerAddress};
+
+/// Where the worker list comes from.
+#[derive(Clone, Debug)]
+pub enum WorkerList {
+    /// `WORKERS_FILE`, followed as it changes.
+    File,
+    /// These, for good.
+    Fixed(Vec<WorkerAddress>),
+}
+
+/// A balancer, built and not yet listening.
+pub struct App {
+    settings: Settings,
+    dispatcher: Arc<Dispatcher>,
+    queue: Arc<dyn TaskQueue>,
+    metrics: Arc<Metrics>,
+    router: axum::Router,
+    fleet_tasks: FleetTasks,
+    /// Ends what runs in the background, once the drain is over.
+    stop: CancellationToken,
+}
+
+/// The policy named by the settings.
+///
+/// # Errors
+///
+/// There is none of that name.
+pub fn policy(settings: &Settings) -> Result<PolicyEngine, Problem> {
+    let PolicyChoice::Native(name) = &settings.policy.choice;
+    native(name).map(PolicyEngine::new).map_err(|error| Problem::new("POLICY", error.to_string()))
+}
+
+impl App {
+    /// Builds a balancer. Its workers are watched from here on.
+    pub async fn build(settings: Settings, workers: WorkerList, logs: LogRing) -> anyhow::Result<Self> {
+        install_crypto_provider();
+        let clock = Clock::system();
+        let stop = CancellationToken::new();
+        let metrics = Arc::new(Metrics::new());
+        let slots = Arc::new(Slots::default());
+        let queue = queue(&settings, &clock);
+        let policy = policy(&settings).map_err(|problem| anyhow::anyhow!("{problem}"))?;
+        let pages = Pages::load(settings.dashboard.templates_dir.as_deref())?;
+        let key = settings.auth.lb_auth_key.clone();
+        let upstream = HttpUpstream::new(key.expose()).context("cannot set up HTTP to the workers")?;
+
+        let (watched, lb_key) = (&settings.workers, key.clone());
+        let (fleet, fleet_tasks) = match workers {
+            WorkerList::File => Fleet::start(watched, lb_key, Arc::clone(&slots), clock.clone(), stop.clone()).await?,
+            WorkerList::Fixed(list) => {
+                Fleet::fixed(list, watched, lb_key, Arc::clone(&slots), clock.clone(), stop.clone()).await?
+            }
+        };
+        let fleet = Arc::new(fleet);
+        let dispatcher = Dispatcher::new(Parts {
+            queue: Arc::clone(&queue),
+            slots,
+            probe: Arc::<Fleet>::clone(&fleet),
+            policy,
+            upstream: Arc::new(upstream),
+            metrics: Arc::clone(&metrics),
+            clock,
+            chance: Chance::process(),
+            settings: DispatchSettings {
+                tasks: settings.tasks.clone(),
+                lease: settings.queue.lease,
+                policy_wait: settings.policy.wait,
+            },
+        });
+        let key = LbKey::new(key);
+        let api = ApiState {
+            dispatcher: Arc::clone(&dispatcher),
+            fleet: Arc::clone(&fleet),
+            metrics: Arc::clone(&metrics),
+            logs,
+            key: key.clone(),
+            body_limit: settings.server.request_body_limit,
+        };
+        let dashboard = DashboardState { pages: Arc::new(pages), fleet, key };
+        let router = router::router(api, dashboard, &settings);
+        Ok(Self { settings, dispatcher, queue, metrics, router, fleet_tasks, stop })
+    }
+
+    /// Serves until `shutdown`, then drains. When this returns, everything has ended.
+    pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<DrainReport> {
+        let address = listener.local_addr()?;
+        log_start(&self.settings, address);
+        let background = TaskTracker::new();
+        let (queue, stop) = (Arc::clone(&self.queue), self.stop.clone());
+        // Tasks `queue` and `upkeep`.
+        background.spawn(async move { queue.run(stop).await });
+        background.spawn(Arc::clone(&self.dispatcher).run_upkeep());
+
+        let closing = CancellationToken::new();
+        let server = server::Server::new(self.router, self.metrics, self.settings.server.max_connections);
+        let serving = tokio::spawn(server.serve(listener, closing.clone()));
+        shutdown.cancelled().await;
+
+        let limit = self.settings.server.shutdown_timeout;
+        tracing::info!(limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX), "draining");
+        self.dispatcher.begin_drain();
+        closing.cancel();
+        let report = self.dispatcher.drain(limit).await;
+        serving.await.context("the server broke down")?;
+        self.stop.cancel();
+        self.fleet_tasks.finished().await;
+        background.close();
+        background.wait().await;
+        log_end(&self.settings, report);
+        Ok(report)
+    }
+}
+
+fn queue(settings: &Settings, clock: &Clock) -> Arc<dyn TaskQueue> {
+    let tasks = &settings.tasks;
+    let limits = QueueLimits {
+        max_waiting: tasks.max_queued,
+        max_interruptions: tasks.max_interruptions,
+        retention: tasks.retention,
+        retention_count: tasks.retention_count,
+        retention_bytes: tasks.retention_bytes,
+    };
+    match settings.queue.backend {
+        QueueBackend::Memory => Arc::new(MemoryQueue::new(limits, clock.clone())),
+    }
+}
+
+fn log_start(settings: &Settings, address: SocketAddr) {
+    let PolicyChoice::Native(policy) = &settings.policy.choice;
+    tracing::info!(%address, queue = "memory", policy = %format!("native:{policy}"), "listening");
+}
+
+fn log_end(settings: &Settings, report: DrainReport) {
+    if settings.queue.backend == QueueBackend::Memory && report.waiting > 0 {
+        tracing::warn!(dropped = report.waiting, "QUEUE=memory: tasks that still waited are dropped");
+    }
+    tracing::info!(interrupted = report.interrupted, waiting = report.waiting, "stopped");
+}

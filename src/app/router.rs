@@ -1,0 +1,21 @@
+//! All routes together.
+
+use axum::Router;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::api::{self, ApiError, ApiState};
+use crate::config::Settings;
+use crate::dashboard::{self, DashboardState};
+use crate::task::ErrorCode;
+
+/// All routes together, with the answers for what is not there.
+pub(super) fn router(api: ApiState, dashboard: DashboardState, settings: &Settings) -> Router {
+    api::router(api)
+        .merge(dashboard::router(dashboard, settings.dashboard.enabled))
+        .fallback(api::not_found)
+        .method_not_allowed_fallback(api::method_not_allowed)
+        .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {
+            tracing::error!("a request handler panicked");
+            axum::response::IntoResponse::into_response(ApiError::new(ErrorCode::Internal, "Something went wrong"))
+        }))
+}

@@ -1,0 +1,103 @@
+//! The HTTP server: accepts connections, limits them, and ends in good order.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use crate::api::normalize_path;
+use crate::telemetry::{Metrics, RouteMetrics};
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long connections may take to close once all tasks have ended.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// After a failed accept (too many open files, say), before the next.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The HTTP server.
+pub(super) struct Server {
+    shared: Arc<Shared>,
+    max_connections: usize,
+}
+
+struct Shared {
+    router: Router,
+    task: RouteMetrics,
+    other: RouteMetrics,
+}
+
+impl Server {
+    pub(super) fn new(router: Router, metrics: Arc<Metrics>, max_connections: usize) -> Self {
+        let shared = Shared { router, task: metrics.route("/task"), other: metrics.route("other") };
+        Self { shared: Arc::new(shared), max_connections }
+    }
+
+    /// Accepts connections until `closing`; then lets requests under way finish and closes.
+    pub(super) async fn serve(self, listener: TcpListener, closing: CancellationToken) {
+        let connections = TaskTracker::new();
+        let room = Arc::new(Semaphore::new(self.max_connections));
+        loop {
+            // Without room the next client waits in the listener's backlog.
+            let Ok(place) = Arc::clone(&room).acquire_owned().await else { break };
+            let stream = tokio::select! {
+                biased;
+                () = closing.cancelled() => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                },
+            };
+            let (shared, closing) = (Arc::clone(&self.shared), closing.clone());
+            connections.spawn(async move {
+                converse(stream, shared, closing).await;
+                drop(place);
+            });
+        }
+        drop(listener);
+        connections.close();
+        connections.wait().await;
+    }
+}
+
+/// One connection, from its first request to its last.
+async fn converse(stream: TcpStream, shared: Arc<Shared>, closing: CancellationToken) {
+    // Small answers must not wait for an acknowledgement of the one before.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        biased;
+        _ = connection.as_mut() => return,
+        () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    // What is left are requests under way: the drain ends them. A client that does not take its answer is not waited for.
+    let _ = connection.await;
+}
+
+async fn answer(shared: Arc<Shared>, mut request: http::Request<Incoming>) -> Result<http::Response<Body>, Infallible> {
+    normalize_path(request.uri_mut());
+    let metrics = if request.uri().path() == "/task" { &shared.task } else { &shared.other };
+    let response = shared.router.clone().call(request.map(Body::new)).await?;
+    metrics.answered(response.status().as_u16());
+    Ok(response)
+}
