@@ -21,7 +21,9 @@
 //! | 6 | [`sample_worker`] | the worker of `andera-lb worker` and `demo` |
 //! | 7 | [`cli`] | one file per subcommand |
 
+pub mod cli;
 pub mod config;
 pub mod policy;
+pub mod sample_worker;
 pub mod task;
 pub mod workers;

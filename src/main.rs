@@ -1,1 +1,11 @@
-fn main() {}
+//! The `andera-lb` command.
+
+use std::process::ExitCode;
+
+use andera_lb::cli::Cli;
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    Cli::parse().run().await
+}
