@@ -3,6 +3,8 @@
 //! The host decides what is possible, a policy what is best: it sees numbers only ([`RankContext`], [`Candidates`]) and answers
 //! with rows. Its answer is checked before anybody acts on it.
 
+#[cfg(test)]
+pub(crate) mod conformance;
 mod context;
 mod engine;
 mod native;

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use super::{Candidates, Policy, RankContext};
 
+/// So many rows of an answer are looked at. Nobody tries that many workers for one decision, and a huge answer stays cheap.
+const CONSIDERED_ROWS: usize = 64;
+
 /// The policy in force.
 #[derive(Clone)]
 pub struct PolicyEngine {
     active: Arc<dyn Policy>,
 }
 
-/// A checked answer: rows that exist, each once.
+/// A checked answer: rows that exist, each once, out of the first 64 answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ranking {
     /// The candidate rows in order of preference; empty means *wait*.
@@ -28,7 +31,7 @@ impl PolicyEngine {
         self.active.name()
     }
 
-    /// Asks the policy in force. Rows out of range and repeated rows are dropped.
+    /// Asks the policy in force. Rows out of range, repeated rows and all after the 64th are dropped.
     #[expect(
         clippy::unused_async,
         reason = "policies on their own thread answer later; callers must not assume otherwise"
@@ -44,10 +47,11 @@ impl PolicyEngine {
 
 impl Ranking {
     fn keep_valid(&mut self, candidates: usize) {
+        self.rows.truncate(CONSIDERED_ROWS);
         let mut kept = 0;
         for at in 0..self.rows.len() {
             let row = self.rows[at];
-            // Answers are short (the natives name eight rows at most), so looking back beats a set.
+            // Answers are short, so looking back beats a set.
             if (row as usize) < candidates && !self.rows[..kept].contains(&row) {
                 self.rows[kept] = row;
                 kept += 1;
@@ -66,5 +70,12 @@ mod tests {
         let mut ranking = Ranking { rows: vec![2, 9, 2, 0, 0, 1] };
         ranking.keep_valid(3);
         assert_eq!(ranking.rows, [2, 0, 1]);
+    }
+
+    #[test]
+    fn considers_only_the_first_rows_of_a_huge_answer() {
+        let mut ranking = Ranking { rows: [vec![7; 63], vec![5, 3], vec![1; 1_000_000]].concat() };
+        ranking.keep_valid(10);
+        assert_eq!(ranking.rows, [7, 5]);
     }
 }
