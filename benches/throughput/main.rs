@@ -1,0 +1,100 @@
+//! Throughput and CPU time per task of the balancer, beside nginx proxying to the same sample worker, and the worker alone.
+//!
+//! All of them run as processes of their own on 127.0.0.1, and are measured in turns within one run, so that a busy minute of
+//! the machine hits all alike: trust the ratios more than the figures. CPU time per task is the honest one of the two, as
+//! throughput also depends on who shares the cores.
+//!
+//! ```sh
+//! cargo bench --bench throughput -- --out figures.md
+//! ```
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool of the command line: table and progress")]
+
+mod arguments;
+mod child;
+mod cpu;
+mod fleet;
+mod load;
+mod machine;
+mod nginx;
+mod report;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::arguments::{Arguments, Plan};
+use crate::fleet::Fleet;
+use crate::report::{Report, Series};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Whichever ends first: the loser is dropped, and with it the processes it has started.
+    let outcome = tokio::select! {
+        outcome = run(&arguments) => outcome,
+        outcome = interrupted() => outcome,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    let plan = arguments.plan()?;
+    let nginx = nginx::find(arguments.nginx.as_deref())?;
+    eprintln!("starting worker, nginx and balancer");
+    let mut fleet = Fleet::start(&arguments.binary, &nginx).await?;
+    let series = measure_in_turns(&mut fleet, &plan).await?;
+    drop(fleet);
+
+    let report = Report { subject: machine::describe(&arguments.binary, &nginx), plan: &plan, series: &series };
+    print!("{report}");
+    if let Some(path) = &arguments.out {
+        std::fs::write(path, report.to_string()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+async fn measure_in_turns(fleet: &mut Fleet, plan: &Plan) -> Result<Vec<Series>> {
+    let mut series: Vec<Series> = plan
+        .clients
+        .iter()
+        .flat_map(|&clients| fleet.targets.iter().map(move |target| Series::new(clients, target.name)))
+        .collect();
+    let mut step = 0;
+    for round in 1..=plan.rounds {
+        for entry in &mut series {
+            step += 1;
+            eprint!(
+                "[{step}/{}] round {round}, {} clients, {}: ",
+                plan.rounds as usize * plan.clients.len() * fleet.targets.len(),
+                entry.clients,
+                entry.target
+            );
+            let sample = fleet
+                .measure(entry.target, entry.clients, plan)
+                .await
+                .with_context(|| format!("{} with {} clients", entry.target, entry.clients))?;
+            eprintln!("{:.0} tasks/s", sample.throughput());
+            entry.samples.push(sample);
+        }
+    }
+    Ok(series)
+}
+
+async fn interrupted() -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    anyhow::bail!("interrupted")
+}

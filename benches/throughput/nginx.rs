@@ -1,0 +1,69 @@
+//! The nginx to compare with: a plain proxy on one core.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// The nginx given, or the installed one.
+pub(crate) fn find(given: Option<&Path>) -> Result<PathBuf> {
+    if let Some(path) = given {
+        ensure!(path.is_file(), "there is no {}", path.display());
+        return Ok(path.to_owned());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Debian keeps it where the PATH of ordinary users does not look.
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
+        .map(|folder| folder.join("nginx"))
+        .find(|candidate| candidate.is_file())
+        .context("nginx is missing; install it (Debian: `apt-get install nginx-light`) or name one with --nginx PATH")
+}
+
+/// The command that serves `POST /task` on `address` from the worker on `upstream`, with all its files in `folder`.
+pub(crate) fn command(nginx: &Path, folder: &Path, address: SocketAddr, upstream: SocketAddr) -> Result<Command> {
+    let settings = folder.join("nginx.conf");
+    fs::write(&settings, configuration(folder, address, upstream))
+        .context("cannot write the configuration of nginx")?;
+    let mut command = Command::new(nginx);
+    // Without -e it opens its compiled-in log before it reads the configuration.
+    command.arg("-p").arg(folder).args(["-e", "stderr"]).arg("-c").arg(settings);
+    Ok(command)
+}
+
+/// One worker process, connections kept alive on both sides for the whole run, nothing logged.
+fn configuration(folder: &Path, address: SocketAddr, upstream: SocketAddr) -> String {
+    let folder = folder.display();
+    format!(
+        "daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    keepalive_requests 1000000000;
+    upstream worker {{
+        server {upstream};
+        keepalive 256;
+        keepalive_requests 1000000000;
+    }}
+    server {{
+        listen {address};
+        location = /task {{
+            proxy_pass http://worker;
+            proxy_http_version 1.1;
+            proxy_set_header Connection \"\";
+        }}
+    }}
+}}
+"
+    )
+}
