@@ -57,11 +57,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/logs", get(logs::show))
         .route("/metrics", get(metrics::show))
         .layer(axum::middleware::from_fn_with_state(state.key.clone(), require_key));
-    Router::new()
-        .route("/health", get(health::show))
-        .merge(protected)
-        .layer(compression::layer())
-        .with_state(state)
+    Router::new().route("/health", get(health::show)).merge(protected).layer(compression::layer()).with_state(state)
 }
 
 /// The answer where no route is.

@@ -28,8 +28,7 @@ pub struct DashboardState {
 
 /// The routes for people. `workers` switches those below `/dashboard` on.
 pub fn router(state: DashboardState, workers: bool) -> Router {
-    let mut router =
-        Router::new().route("/", get(landing::show)).route("/favicon.svg", get(assets::favicon));
+    let mut router = Router::new().route("/", get(landing::show)).route("/favicon.svg", get(assets::favicon));
     if workers {
         let protected = Router::new()
             .route("/dashboard/api/workers", get(workers::list))

@@ -22,7 +22,9 @@ pub(super) async fn read_json(headers: &HeaderMap, body: Body, limit: usize) -> 
         let message = "The content type must be application/json";
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
     }
-    if text(headers, CONTENT_LENGTH).and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > limit as u64)
+    if text(headers, CONTENT_LENGTH)
+        .and_then(|length| length.parse().ok())
+        .is_some_and(|length: u64| length > limit as u64)
     {
         return Err(too_large(limit));
     }
@@ -30,7 +32,7 @@ pub(super) async fn read_json(headers: &HeaderMap, body: Body, limit: usize) -> 
     if encoding == "identity" {
         return read_plain(body, limit).await;
     }
-    let stream = StreamReader::new(Box::pin(body.into_data_stream().map_err(std::io::Error::other)));
+    let stream = StreamReader::new(Box::pin(TryStreamExt::map_err(body.into_data_stream(), std::io::Error::other)));
     let stream = BufReader::new(stream);
     match encoding.as_str() {
         "gzip" | "x-gzip" => decode(GzipDecoder::new(stream), limit).await,

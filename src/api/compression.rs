@@ -1,17 +1,15 @@
 //! Compressed answers.
 
-use http::{Extensions, HeaderMap, StatusCode, Version};
 use http_body::Body;
+use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{And, NotForContentType, Predicate, SizeAbove};
-use tower_http::compression::{CompressionLayer, DefaultPredicate};
 
 /// Below that compression costs more than it saves.
-const MIN_BYTES: u16 = 1_024;
+const MIN_BYTES: u64 = 1_024;
 
 /// Compresses answers that are complete when they begin, for clients that accept it. A stream is left alone: an encoder would hold
 /// its chunks back.
 pub(super) fn layer() -> CompressionLayer<And<And<SizeAbove, NotForContentType>, Complete>> {
-    let _ = DefaultPredicate::new;
     CompressionLayer::new()
         .gzip(true)
         .compress_when(SizeAbove::new(MIN_BYTES).and(NotForContentType::SSE).and(Complete))

@@ -17,7 +17,12 @@ pub(super) async fn show(State(state): State<ApiState>) -> Result<Response, ApiE
     });
     let slots = state.dispatcher.slot_totals();
     let snapshot = Snapshot {
-        workers: state.fleet.status_counts().into_iter().map(|(status, count)| WorkerCounts { status, count }).collect(),
+        workers: state
+            .fleet
+            .status_counts()
+            .into_iter()
+            .map(|(status, count)| WorkerCounts { status, count })
+            .collect(),
         slots: SlotCounts { limit: slots.limit, used: slots.used, free: slots.free },
         lanes: lanes.collect(),
     };

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use axum::response::Html;
 use minijinja::Environment;
-use serde::Serialize;
 
 use crate::api::ApiError;
 use crate::task::ErrorCode;
@@ -55,7 +54,7 @@ impl Pages {
         Ok(Self { templates })
     }
 
-    pub(super) fn render(&self, name: &'static str, context: impl Serialize) -> Result<Html<String>, ApiError> {
+    pub(super) fn render(&self, name: &'static str, context: minijinja::Value) -> Result<Html<String>, ApiError> {
         let page = self.templates.get_template(name).and_then(|template| template.render(context));
         page.map(Html).map_err(|error| {
             tracing::error!(template = name, %error, "cannot render a page");

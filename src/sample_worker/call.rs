@@ -28,6 +28,7 @@ pub(super) enum Call {
     Instant(Bytes),
     Sleep {
         millis: u64,
+        pause: Duration,
     },
     Fail(Fail),
     Countdown(Countdown),

@@ -144,9 +144,14 @@ impl Course {
     async fn check(&self) -> Vec<(usize, TaskState, usize)> {
         self.world.assert_never_overcommitted();
         self.world.assert_no_lane_starved();
-        let page = self.queue.list(&andera_lb::queue::TaskFilter { limit: TASKS + 1, ..Default::default() }).await.unwrap();
+        let page =
+            self.queue.list(&andera_lb::queue::TaskFilter { limit: TASKS + 1, ..Default::default() }).await.unwrap();
         let runs: HashMap<TaskId, Vec<world::Run>> = self.world.runs();
-        assert_eq!(runs.keys().filter(|id| !page.tasks.iter().any(|task| task.spec.id == **id)).count(), 0, "no run of a task that is not stored");
+        assert_eq!(
+            runs.keys().filter(|id| !page.tasks.iter().any(|task| task.spec.id == **id)).count(),
+            0,
+            "no run of a task that is not stored"
+        );
         let mut digest = Vec::new();
         for (at, record) in page.tasks.iter().enumerate() {
             let runs = runs.get(&record.spec.id).map(Vec::as_slice).unwrap_or_default();

@@ -172,7 +172,13 @@ impl World {
 
     fn report(worker: &Worker) -> SlotReport {
         let used = worker.state.lock().running;
-        SlotReport { limit: worker.limit, used: used.min(worker.limit), queue: used.saturating_sub(worker.limit), cpu: Some(0.5), memory: None }
+        SlotReport {
+            limit: worker.limit,
+            used: used.min(worker.limit),
+            queue: used.saturating_sub(worker.limit),
+            cpu: Some(0.5),
+            memory: None,
+        }
     }
 
     fn report_now(&self, worker: &Worker) {
