@@ -5,16 +5,36 @@
 //! [`Permit`]s and [`Reservation`]s from it.
 
 mod address;
+mod ballots;
+mod contract;
+mod discovery;
+mod file;
+mod health;
+mod heartbeat;
 mod lane_slots;
+mod logs;
+mod member;
+mod registry;
 mod reservation;
 mod row;
 mod slots;
+mod state;
+mod transport;
+mod watch;
+mod worker;
+
+#[cfg(test)]
+mod tests;
 
 pub use address::{InvalidAddress, WorkerAddress};
+pub use file::FileError;
 pub use lane_slots::{Exclusion, LaneSlots, LaneStanding};
+pub use logs::LogsError;
+pub use registry::{Fleet, FleetTasks, StartError};
 pub use reservation::{Permit, Reservation, Verdict};
 pub use row::{SlotReport, WorkerStanding};
 pub use slots::Slots;
+pub use worker::{Service, SlotFigures, SystemFigures, Worker, WorkerStatus};
 
 /// The number of a worker within this balancer, the same for its address as long as the process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
