@@ -20,6 +20,8 @@ fn only_heartbeat() -> WorkerSettings {
 #[tokio::test]
 async fn a_frame_counts_at_once() {
     let worker = TestWorker::start();
+    // The answer to the first ping would say ready again.
+    worker.control.socket.send_replace(Socket::Silent);
     let settings = WorkerSettings { heartbeat_interval: NEVER, heartbeat_timeout: NEVER, ..only_heartbeat() };
     let rig = Rig::over(&[&worker], &settings).await;
     rig.until_free(4).await;
