@@ -5,6 +5,7 @@ mod server;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -21,6 +22,9 @@ use crate::task::{Chance, Clock};
 use crate::telemetry::{LogRing, Metrics};
 use crate::upstream::{HttpUpstream, install_crypto_provider};
 use crate::workers::{Fleet, FleetTasks, Slots, WorkerAddress};
+
+/// How long connections may take to close once all tasks have ended.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where the worker list comes from.
 #[derive(Clone, Debug)]
@@ -116,7 +120,8 @@ impl App {
 
         let closing = CancellationToken::new();
         let server = server::Server::new(self.router, self.metrics, self.settings.server.max_connections);
-        let serving = tokio::spawn(server.serve(listener, closing.clone()));
+        let cut_off = CancellationToken::new();
+        let mut serving = tokio::spawn(server.serve(listener, closing.clone(), cut_off.clone()));
         shutdown.cancelled().await;
 
         let limit = self.settings.server.shutdown_timeout;
@@ -124,7 +129,15 @@ impl App {
         self.dispatcher.begin_drain();
         closing.cancel();
         let report = self.dispatcher.drain(limit).await;
-        serving.await.context("the server broke down")?;
+        // A client that does not take its answer is not waited for.
+        let served = match tokio::time::timeout(CLOSE_TIMEOUT, &mut serving).await {
+            Ok(served) => served,
+            Err(_) => {
+                cut_off.cancel();
+                serving.await
+            }
+        };
+        served.context("the server broke down")?;
         self.stop.cancel();
         self.fleet_tasks.finished().await;
         background.close();

@@ -5,21 +5,48 @@
 //! [`Permit`]s and [`Reservation`]s from it.
 
 mod address;
+mod ballots;
+mod contract;
+mod discovery;
+mod file;
+mod health;
+mod heartbeat;
 mod lane_slots;
+mod logs;
+mod member;
+mod overview;
+mod registry;
 mod reservation;
 mod row;
 mod slots;
+mod state;
+mod transport;
+mod watch;
+mod worker;
+
+#[cfg(test)]
+mod tests;
 
 pub use address::{InvalidAddress, WorkerAddress};
+pub use file::FileError;
 pub use lane_slots::{Exclusion, LaneSlots, LaneStanding};
+pub use logs::LogsError;
+pub use registry::{Fleet, FleetTasks, StartError};
 pub use reservation::{Permit, Reservation, Verdict};
 pub use row::{SlotReport, WorkerStanding};
 pub use slots::{SlotTotals, Slots};
+pub use worker::{Service, SlotFigures, SystemFigures, Worker, WorkerStatus};
 
 /// Looks after workers that failed.
 pub trait WorkerProbe: Send + Sync + 'static {
     /// Has the worker's health checked soon. Repeated calls are one.
     fn probe_now(&self, worker: WorkerId);
+}
+
+impl WorkerProbe for Fleet {
+    fn probe_now(&self, worker: WorkerId) {
+        Self::probe_now(self, worker);
+    }
 }
 
 /// The number of a worker within this balancer, the same for its address as long as the process lives.

@@ -21,8 +21,6 @@ use crate::telemetry::{Metrics, RouteMetrics};
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long connections may take to close once all tasks have ended.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// After a failed accept (too many open files, say), before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -44,8 +42,8 @@ impl Server {
         Self { shared: Arc::new(shared), max_connections }
     }
 
-    /// Accepts connections until `closing`; then lets requests under way finish and closes.
-    pub(super) async fn serve(self, listener: TcpListener, closing: CancellationToken) {
+    /// Accepts connections until `closing`, then lets requests under way finish; what is left at `cut_off` is dropped.
+    pub(super) async fn serve(self, listener: TcpListener, closing: CancellationToken, cut_off: CancellationToken) {
         let connections = TaskTracker::new();
         let room = Arc::new(Semaphore::new(self.max_connections));
         loop {
@@ -63,9 +61,9 @@ impl Server {
                     }
                 },
             };
-            let (shared, closing) = (Arc::clone(&self.shared), closing.clone());
+            let (shared, closing, cut_off) = (Arc::clone(&self.shared), closing.clone(), cut_off.clone());
             connections.spawn(async move {
-                converse(stream, shared, closing).await;
+                cut_off.run_until_cancelled(converse(stream, shared, closing)).await;
                 drop(place);
             });
         }
@@ -90,7 +88,7 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>, closing: CancellationT
         _ = connection.as_mut() => return,
         () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
     }
-    // What is left are requests under way: the drain ends them. A client that does not take its answer is not waited for.
+    // What is left are requests under way: the drain ends them.
     let _ = connection.await;
 }
 

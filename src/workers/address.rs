@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::Uri;
+use http::uri::Scheme;
 
 /// The base URL of a worker, as listed in the workers file, without a trailing slash.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -61,7 +62,8 @@ impl WorkerAddress {
 
     /// Whether the worker is spoken to over TLS.
     pub fn is_tls(&self) -> bool {
-        self.url.starts_with("https:")
+        // The scheme of a parsed address is lower case, however it was listed.
+        self.task_uri.scheme() == Some(&Scheme::HTTPS)
     }
 
     /// The host, without the port; IPv6 addresses keep their brackets.
@@ -92,6 +94,12 @@ mod tests {
         assert_eq!(address, WorkerAddress::parse("http://worker:3000").unwrap());
         assert_eq!(address.task_uri().to_string(), "http://worker:3000/task");
         assert_eq!(WorkerAddress::parse("https://h/base/").unwrap().task_uri().path(), "/base/task");
+    }
+
+    #[test]
+    fn the_scheme_counts_in_any_case() {
+        assert!(WorkerAddress::parse("HTTPS://worker").unwrap().is_tls());
+        assert!(!WorkerAddress::parse("Http://worker").unwrap().is_tls());
     }
 
     #[test]

@@ -231,7 +231,7 @@ impl LaneSlots {
     /// Ends a reservation; a slot that is free afterwards becomes a permit at once if `keep` says so.
     pub(super) fn end(self: &Arc<Self>, worker: WorkerId, keep: bool, end: impl FnOnce(&mut Row)) -> Option<Permit> {
         let mut inner = self.inner.lock();
-        let Some(before) = inner.row(worker).map(Row::free) else { return None };
+        let before = inner.row(worker).map(Row::free)?;
         let kept = inner.apply(worker, end).is_some_and(|after| after > before) && keep && inner.free > inner.permits;
         if kept {
             inner.permits += 1;

@@ -276,7 +276,7 @@ mod tests {
         row.observe_outcome(true, now);
         row.observe_outcome(true, now);
         let fresh = row.candidate(now).failure_rate;
-        let later = row.candidate(now + Duration::from_secs(60)).failure_rate;
+        let later = row.candidate(now + Duration::from_mins(1)).failure_rate;
         assert!(fresh > 0.3 && later < 0.1, "{fresh} {later}");
     }
 }

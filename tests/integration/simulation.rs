@@ -47,7 +47,7 @@ fn the_same_seed_takes_the_same_course() {
 /// Runs one course of events; gives a digest of it.
 fn simulate(seed: u64) -> Vec<(usize, TaskState, usize)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(Course::begin(seed).run())
+    runtime.block_on(async { Course::begin(seed).run().await })
 }
 
 struct Course {
