@@ -162,7 +162,8 @@ impl Course {
             assert_eq!(successes == 1, record.state == TaskState::Completed, "{record:?} {runs:?}");
             let allowed = record.spec.options.attempts.unwrap_or(3) as usize;
             assert!(record.attempts.len() <= allowed, "{record:?}");
-            assert_eq!(runs.len(), record.attempts.len(), "each run is an attempt: {record:?} {runs:?}");
+            // An attempt may be cut off before the worker sees it; a run without an attempt would be one that nobody counts.
+            assert!(runs.len() <= record.attempts.len(), "each run is an attempt: {record:?} {runs:?}");
             assert_eq!(record.interruptions, 0);
             digest.push((at, record.state, runs.len()));
         }
