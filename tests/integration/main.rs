@@ -1,6 +1,8 @@
 //! Tests over real sockets.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod harness;
 mod sample_worker;
 mod simulation;
+mod tasks;

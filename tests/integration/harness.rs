@@ -1,0 +1,17 @@
+//! What every test stands on: a balancer and workers as processes of their own, and a way to wait for conditions.
+
+mod answer;
+mod app;
+mod process;
+mod until;
+mod worker;
+
+pub(crate) use answer::Answer;
+pub(crate) use app::TestApp;
+pub(crate) use until::{until, until_some};
+pub(crate) use worker::TestWorker;
+
+/// The balancer's key in every test.
+pub(crate) const LB_KEY: &str = "lb-key-of-the-tests";
+/// The workers' key in every test.
+pub(crate) const WORKER_KEY: &str = "worker-key-of-the-tests";

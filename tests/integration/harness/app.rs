@@ -1,0 +1,124 @@
+//! A balancer as a process.
+
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::OnceLock;
+
+use reqwest::{Client, RequestBuilder};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::process::Process;
+use super::{Answer, LB_KEY, TestWorker, WORKER_KEY, until};
+
+/// A balancer as a process of its own, on a free port, with a workers file of its own.
+pub(crate) struct TestApp {
+    process: Process,
+    /// Its base address.
+    pub(crate) url: String,
+    directory: TempDir,
+}
+
+impl TestApp {
+    /// Starts a balancer for these workers, and waits until it sees all of them ready.
+    pub(crate) async fn start(workers: &[&TestWorker]) -> Self {
+        Self::start_with(workers, &[]).await
+    }
+
+    /// The same, with further variables. Probes are frequent unless they say otherwise.
+    pub(crate) async fn start_with(workers: &[&TestWorker], env: &[(&str, &str)]) -> Self {
+        let urls: Vec<&str> = workers.iter().map(|worker| worker.url.as_str()).collect();
+        let app = Self::start_for(&urls, env).await;
+        app.ready(workers.len()).await;
+        app
+    }
+
+    /// Starts a balancer for these addresses, and waits until it listens.
+    pub(crate) async fn start_for(urls: &[&str], env: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("workers.json"), json!(urls).to_string()).unwrap();
+        let mut all = vec![
+            ("LB_AUTH_KEY", LB_KEY),
+            ("HOST", "127.0.0.1"),
+            ("PORT", "0"),
+            ("WORKER_DISCOVERY_INTERVAL", "250"),
+            ("WS_HEARTBEAT_INTERVAL", "250"),
+            ("TASK_BACKOFF", "50"),
+        ];
+        all.retain(|(name, _)| !env.iter().any(|(other, _)| other == name));
+        all.extend(env);
+        let process = Process::start(&["serve"], &all, directory.path());
+        let address = process.printed("listening address=").await;
+        Self { process, url: format!("http://{address}"), directory }
+    }
+
+    /// Waits until that many workers are ready.
+    pub(crate) async fn ready(&self, count: usize) {
+        until(&format!("{count} ready workers"), || async {
+            self.workers().await.iter().filter(|worker| worker["status"] == "ready").count() == count
+        })
+        .await;
+    }
+
+    /// The workers, as `/dashboard/api/workers` lists them.
+    pub(crate) async fn workers(&self) -> Vec<Value> {
+        self.get("/dashboard/api/workers").await.json().as_array().unwrap().clone()
+    }
+
+    pub(crate) fn workers_file(&self) -> PathBuf {
+        self.directory.path().join("workers.json")
+    }
+
+    /// A request with the key.
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        client().request(method.parse().unwrap(), format!("{}{path}", self.url)).header("authorization", LB_KEY)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request("GET", path).send().await.unwrap()).await
+    }
+
+    /// `POST /task` with both keys.
+    pub(crate) fn task(&self, body: &Value) -> RequestBuilder {
+        self.request("POST", "/task").header("x-wr-auth", WORKER_KEY).json(body)
+    }
+
+    /// Sends a task and reads the whole answer.
+    pub(crate) async fn submit(&self, body: &Value) -> Answer {
+        Answer::of(self.task(body).send().await.unwrap()).await
+    }
+
+    /// A task for group `default`, contract 1.
+    pub(crate) fn call(function: &str, input: &Value) -> Value {
+        json!({ "group": "default", "contract": 1, "function": function, "input": input })
+    }
+
+    /// The task as `GET /tasks/{id}` shows it, once it has ended.
+    pub(crate) async fn ended(&self, id: &str) -> Value {
+        self.get(&format!("/tasks/{id}?wait=60s")).await.json()
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.process.lines()
+    }
+
+    /// SIGTERM: the drain begins.
+    pub(crate) fn terminate(&self) {
+        self.process.signal("-TERM");
+    }
+
+    pub(crate) async fn exited(&mut self) -> ExitStatus {
+        self.process.ended().await
+    }
+}
+
+/// One client for all tests.
+pub(crate) fn client() -> Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    let make = || {
+        andera_lb::upstream::install_crypto_provider();
+        // Runtimes come and go with the tests: no connection may outlive its own.
+        Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap()
+    };
+    CLIENT.get_or_init(make).clone()
+}
