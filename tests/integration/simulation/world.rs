@@ -304,6 +304,11 @@ fn plain(status: u16, body: &'static str) -> Answer {
 }
 
 impl WorkerProbe for World {
+    fn suspect(&self, worker: WorkerId) {
+        self.slots.lane(&self.workers[worker.0 as usize].lane).suspect(worker);
+        self.probe_now(worker);
+    }
+
     fn probe_now(&self, worker: WorkerId) {
         let worker = &self.workers[worker.0 as usize];
         if worker.state.lock().alive {
