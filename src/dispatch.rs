@@ -57,7 +57,7 @@ use crate::policy::PolicyEngine;
 use crate::queue::{ClaimRequest, RequestId, TaskQueue};
 use crate::task::{Chance, Clock};
 use crate::telemetry::{Metrics, PolicyMetrics};
-use crate::upstream::Upstream;
+use crate::upstream::{Notifier, Upstream};
 use crate::workers::{SlotTotals, Slots, WorkerProbe};
 
 /// What dispatch is built from.
@@ -72,6 +72,8 @@ pub struct Parts {
     pub policy: PolicyEngine,
     /// How tasks reach them.
     pub upstream: Arc<dyn Upstream>,
+    /// Who tells webhooks of failed tasks.
+    pub notifier: Arc<dyn Notifier>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The time.
@@ -102,6 +104,7 @@ pub struct Dispatcher {
     probe: Arc<dyn WorkerProbe>,
     policy: PolicyEngine,
     upstream: Arc<dyn Upstream>,
+    notifier: Arc<dyn Notifier>,
     metrics: Arc<Metrics>,
     decisions: PolicyMetrics,
     clock: Clock,
@@ -128,6 +131,7 @@ impl Dispatcher {
             probe: parts.probe,
             policy: parts.policy,
             upstream: parts.upstream,
+            notifier: parts.notifier,
             metrics: parts.metrics,
             clock: parts.clock,
             chance: parts.chance,

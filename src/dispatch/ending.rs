@@ -7,7 +7,8 @@ use super::lane::Lane;
 use super::run::Attempted;
 use super::{Dispatcher, Refusal, Reply};
 use crate::queue::{Claim, QueueError, Released, Settlement};
-use crate::task::{Attempt, AttemptOutcome, ErrorCode, TaskSpec, TaskState};
+use crate::task::{Attempt, AttemptOutcome, ErrorCode, Mode, TaskSpec, TaskState};
+use crate::upstream::Notice;
 use crate::workers::{Permit, Reservation, Verdict};
 
 impl Dispatcher {
@@ -81,6 +82,9 @@ impl Dispatcher {
         let (state, code) = (settlement.state(), ending_code(settlement));
         self.metrics.finished(state, code, spec.mode, self.clock.now().since(spec.created_at));
         tracing::debug!(task = %spec.id, lane = %spec.lane, state = state.word(), code = code.map(ErrorCode::word), "ended");
+        if let Settlement::Fail { error, code, .. } = settlement {
+            self.tell_webhook(spec, error, *code);
+        }
         let id = spec.id;
         self.flights.ended(id, |last_answer| {
             answer.or_else(|| last_answer.filter(|_| code == Some(ErrorCode::WorkerUnreachable))).unwrap_or_else(|| {
@@ -104,10 +108,21 @@ impl Dispatcher {
         }
         self.metrics.finished(state, Some(refusal.code), spec.mode, self.clock.now().since(spec.created_at));
         tracing::debug!(task = %spec.id, lane = %spec.lane, state = state.word(), code = refusal.code.word(), "ended");
+        if state == TaskState::Failed {
+            self.tell_webhook(spec, &refusal.message, refusal.code);
+        }
         self.flights.ended(spec.id, |last| match last {
             Some(answer) if refusal.code == ErrorCode::Expired => answer,
             _ => Reply::Refused(refusal.clone().of(spec.id)),
         });
+    }
+
+    /// A task in mode `webhook` has finally failed: its webhook is told, since no worker will.
+    fn tell_webhook(&self, spec: &TaskSpec, error: &str, code: ErrorCode) {
+        let Some(target) = spec.webhook.clone().filter(|_| spec.mode == Mode::Webhook) else { return };
+        let notifier = Arc::clone(&self.notifier);
+        let notice = Notice { task: spec.id, target, error: error.into(), code };
+        self.tasks.spawn(async move { notifier.notify(notice).await });
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use andera_lb::dispatch::{Reply, ReplyBody, StreamPart};
 use andera_lb::task::{Chance, Clock, Contract, LaneKey, TaskId, TaskRecord};
-use andera_lb::upstream::{Answer, AnswerBody, Delivery, DeliveryError, Upstream};
+use andera_lb::upstream::{Answer, AnswerBody, Delivery, DeliveryError, Notice, Notifier, Upstream};
 use andera_lb::workers::{SlotReport, Slots, WorkerAddress, WorkerId, WorkerProbe, WorkerStanding};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -300,6 +300,13 @@ fn plain(status: u16, body: &'static str) -> Answer {
         content_type: None,
         retry_after: None,
         body: AnswerBody::from_stream(futures_util::stream::iter(chunks).boxed()),
+    }
+}
+
+#[async_trait]
+impl Notifier for World {
+    async fn notify(&self, notice: Notice) {
+        panic!("no task here has a webhook: {notice:?}");
     }
 }
 
