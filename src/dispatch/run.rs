@@ -10,6 +10,7 @@ use super::aside::Waiter;
 use super::exchange::{Exchange, ExchangeEnd};
 use super::flights::StopReason;
 use super::lane::Lane;
+use super::rank::Decided;
 use super::{Dispatcher, Timing};
 use crate::queue::Claim;
 use crate::task::{Attempt, TaskSpec};
@@ -26,18 +27,35 @@ impl Dispatcher {
     /// Runs a claim and, as long as its slot brings further ones, those. The first is run within the caller's own task; further ones get
     /// one of their own, so that a client waits for nobody else's task.
     pub(super) async fn run(self: Arc<Self>, lane: Arc<Lane>, claim: Claim, permit: Permit) {
-        if let Some((claim, permit)) = self.run_once(&lane, claim, permit).await {
+        self.run_decided(lane, claim, permit, None).await;
+    }
+
+    /// The same, for a claim that the policy has been asked about already.
+    pub(super) async fn run_decided(
+        self: Arc<Self>,
+        lane: Arc<Lane>,
+        claim: Claim,
+        permit: Permit,
+        decided: Option<Decided>,
+    ) {
+        if let Some((claim, permit)) = self.run_once(&lane, claim, permit, decided).await {
             let tasks = self.tasks.clone();
             tasks.spawn(async move {
                 let mut next = Some((claim, permit));
                 while let Some((claim, permit)) = next {
-                    next = self.run_once(&lane, claim, permit).await;
+                    next = self.run_once(&lane, claim, permit, None).await;
                 }
             });
         }
     }
 
-    async fn run_once(self: &Arc<Self>, lane: &Arc<Lane>, claim: Claim, permit: Permit) -> Option<(Claim, Permit)> {
+    async fn run_once(
+        self: &Arc<Self>,
+        lane: &Arc<Lane>,
+        claim: Claim,
+        permit: Permit,
+        decided: Option<Decided>,
+    ) -> Option<(Claim, Permit)> {
         let mut stopped = self.flights.claimed(&claim.lease);
         let waiter = Waiter {
             spec: Arc::clone(&claim.spec),
@@ -45,7 +63,10 @@ impl Dispatcher {
             attempts: claim.attempts,
             excluded: exclusion(&claim),
         };
-        let decision = self.rank(lane, &waiter).await;
+        let decision = match decided {
+            Some(decided) => decided,
+            None => self.rank(lane, &waiter).await,
+        };
         if decision.workers.is_empty() {
             let wait = !decision.deserted || waiter.excluded.is_some();
             self.put_back(lane, &claim, permit, wait.then_some(waiter), &mut stopped).await;
