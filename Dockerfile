@@ -2,7 +2,7 @@
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
-# Line tables would make the image four times as large; backtraces keep the names of functions.
+# No line tables, to keep the image small; backtraces still name the functions.
 ENV CARGO_PROFILE_RELEASE_DEBUG=none \
     CARGO_PROFILE_RELEASE_STRIP=debuginfo
 
