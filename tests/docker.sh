@@ -78,7 +78,7 @@ start_worker() {
 }
 is_healthy() { [[ $(state '{{.State.Health.Status}}' "$1") == healthy ]]; }
 is_listed() { workers | grep -q "\"url\":\"$1\""; }
-is_ready() { workers | grep -q "\"url\":\"$1\"[^}]*\"status\":\"ready\""; }
+is_ready() { workers | grep -q "\"url\":\"$1\".*\"status\":\"ready\""; }
 is_gone() { ! is_listed "$1"; }
 warns() { docker logs "$(balancer)" 2>&1 | grep -q "$1"; }
 
