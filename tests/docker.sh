@@ -78,7 +78,8 @@ start_worker() {
 }
 is_healthy() { [[ $(state '{{.State.Health.Status}}' "$1") == healthy ]]; }
 is_listed() { workers | grep -q "\"url\":\"$1\""; }
-is_ready() { workers | grep -q "\"url\":\"$1\".*\"status\":\"ready\""; }
+# The only one of the list; the balancer's own status comes before the list.
+is_ready() { is_listed "$1" && workers | sed 's/.*"workers"://' | grep -q '"status":"ready"'; }
 is_gone() { ! is_listed "$1"; }
 warns() { docker logs "$(balancer)" 2>&1 | grep -q "$1"; }
 
