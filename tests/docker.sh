@@ -14,17 +14,22 @@ worker=andera-lb-trial-worker
 key=change-me
 address="http://127.0.0.1:$PORT"
 own_network=
+container=
 
 if docker compose version >/dev/null 2>&1; then compose=(docker compose); else compose=(docker-compose); fi
 
 say() { printf '\n== %s\n' "$*"; }
 fail() {
     printf 'FAILED: %s\n' "$*" >&2
-    docker logs "$(balancer 2>/dev/null)" 2>&1 | tail -n 30 >&2 || true
+    docker logs "$container" 2>&1 | tail -n 30 >&2 || true
     exit 1
 }
-balancer() { "${compose[@]}" ps -aq andera-load-balancer 2>/dev/null || "${compose[@]}" ps -q andera-load-balancer; }
-inside() { docker exec "$(balancer)" "$@"; }
+start() {
+    "${compose[@]}" "$@" up -d --no-build
+    container=$("${compose[@]}" ps -q andera-load-balancer)
+    within 60 is_healthy "$container"
+}
+inside() { docker exec "$container" "$@"; }
 state() { docker inspect --format "$1" "$2"; }
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
 workers() { curl -sS -H "Authorization: $key" "$address/health"; }
@@ -81,7 +86,7 @@ is_listed() { workers | grep -q "\"url\":\"$1\""; }
 # The only one of the list; the balancer's own status comes before the list.
 is_ready() { is_listed "$1" && workers | sed 's/.*"workers"://' | grep -q '"status":"ready"'; }
 is_gone() { ! is_listed "$1"; }
-warns() { docker logs "$(balancer)" 2>&1 | grep -q "$1"; }
+warns() { docker logs "$container" 2>&1 | grep -q "$1"; }
 
 task() { # mode function input
     curl -sS --max-time 30 "$address/task" -H 'Content-Type: application/json' -H "Authorization: $key" \
@@ -89,14 +94,13 @@ task() { # mode function input
 }
 
 say "up"
-"${compose[@]}" up -d --no-build
-within 60 is_healthy "$(balancer)"
+start
 redis=$("${compose[@]}" ps -q redis)
 healthy_at=$(state '{{range .State.Health.Log}}{{if eq .ExitCode 0}}{{.End.UnixNano}} {{end}}{{end}}' "$redis" | cut -d' ' -f1)
-started_at=$(date -d "$(state '{{.State.StartedAt}}' "$(balancer)")" +%s%N)
+started_at=$(date -d "$(state '{{.State.StartedAt}}' "$container")" +%s%N)
 ((started_at > healthy_at)) || fail "the balancer was started before Redis was healthy"
 [[ $(curl -sS "$address/health") == '{"status":"ready"}' ]] || fail "/health"
-[[ $(docker port "$(balancer)") == "$PORT/tcp -> 127.0.0.1:$PORT" ]] || fail "the port is bound to more than 127.0.0.1"
+[[ $(docker port "$container") == "$PORT/tcp -> 127.0.0.1:$PORT" ]] || fail "the port is bound to more than 127.0.0.1"
 docker network inspect --format '{{.Name}}' andera-net
 docker exec "$redis" redis-cli config get appendonly | grep -qx yes || fail "Redis without append-only file"
 docker exec "$redis" redis-cli config get maxmemory-policy | grep -qx noeviction || fail "Redis may evict"
@@ -149,7 +153,7 @@ echo "stopped after $(($(milliseconds) - began)) ms"
 wait "$client" || fail "the client of the running task was cut off"
 cat answer && echo
 grep -q '"success":true' answer || fail "the running task did not end well"
-[[ $(state '{{.State.ExitCode}}' "$(balancer)") == 0 ]] || fail "exit code $(state '{{.State.ExitCode}}' "$(balancer)")"
+[[ $(state '{{.State.ExitCode}}' "$container") == 0 ]] || fail "exit code $(state '{{.State.ExitCode}}' "$container")"
 
 say "a network that exists already"
 docker rm --force "$worker" >/dev/null
@@ -157,8 +161,7 @@ docker rm --force "$worker" >/dev/null
 if docker network inspect andera-net >/dev/null 2>&1; then fail "down left the network"; fi
 docker network create andera-net >/dev/null
 files=(-f docker-compose.yml -f docker-compose.external-net.yml)
-"${compose[@]}" "${files[@]}" up -d --no-build
-within 60 is_healthy "$(balancer)"
+start "${files[@]}"
 "${compose[@]}" "${files[@]}" down
 docker network inspect andera-net >/dev/null || fail "down removed the network"
 
