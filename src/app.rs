@@ -1,5 +1,6 @@
 //! Builds everything from settings, and runs it.
 
+mod leftover;
 mod router;
 mod server;
 

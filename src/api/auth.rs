@@ -25,8 +25,8 @@ impl LbKey {
 
     /// Whether the request carries the key: in `Authorization`, or in `x-lb-auth` if there is none; raw or as `Bearer <key>`.
     pub fn opens(&self, headers: &HeaderMap) -> bool {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty());
-        let given = text(AUTHORIZATION.as_str()).or_else(|| text("x-lb-auth"));
+        let given = |name| headers.get(name).filter(|value| !value.is_empty());
+        let given = given(AUTHORIZATION.as_str()).or_else(|| given("x-lb-auth")).and_then(|value| value.to_str().ok());
         given.is_some_and(|given| bool::from(bare(given).as_bytes().ct_eq(self.0.expose().as_bytes())))
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -23,10 +24,13 @@ pub(super) struct ShowQuery {
 /// Gives a task; with `?wait=30s` once it has ended, or after that time.
 pub(super) async fn show(
     State(state): State<ApiState>,
-    Path(id): Path<String>,
-    Query(query): Query<ShowQuery>,
+    id: Result<Path<String>, PathRejection>,
+    query: Result<Query<ShowQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
+    // An id that is no text at all is as unknown as any other.
+    let id = id.map(|Path(id)| id).unwrap_or_default();
     let unknown = || ApiError::new(ErrorCode::TaskNotFound, format!("There is no task {id}"));
+    let Query(query) = query.map_err(|error| ApiError::new(ErrorCode::InvalidQuery, error.body_text()))?;
     let wait = query.wait.as_deref().map(|text| query::duration("wait", text)).transpose()?;
     let task: TaskId = id.parse().map_err(|_| unknown())?;
     let view = match wait {

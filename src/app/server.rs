@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
+use super::leftover::Leftovers;
 use crate::api::normalize_path;
 use crate::telemetry::{Metrics, RouteMetrics};
 
@@ -32,13 +33,15 @@ pub(super) struct Server {
 
 struct Shared {
     router: Router,
+    leftovers: Leftovers,
     task: RouteMetrics,
     other: RouteMetrics,
 }
 
 impl Server {
     pub(super) fn new(router: Router, metrics: Arc<Metrics>, max_connections: usize) -> Self {
-        let shared = Shared { router, task: metrics.route("/task"), other: metrics.route("other") };
+        let leftovers = Leftovers::default();
+        let shared = Shared { router, leftovers, task: metrics.route("/task"), other: metrics.route("other") };
         Self { shared: Arc::new(shared), max_connections }
     }
 
@@ -71,6 +74,7 @@ impl Server {
         drop(listener);
         connections.close();
         connections.wait().await;
+        self.shared.leftovers.finished().await;
     }
 }
 
@@ -96,7 +100,11 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>, closing: CancellationT
 async fn answer(shared: Arc<Shared>, mut request: http::Request<Incoming>) -> Result<http::Response<Body>, Infallible> {
     normalize_path(request.uri_mut());
     let metrics = if request.uri().path() == "/task" { &shared.task } else { &shared.other };
-    let response = shared.router.clone().call(request.map(Body::new)).await?;
+    let (request, leftover) = shared.leftovers.watch(request);
+    let response = shared.router.clone().call(request).await?;
+    if let Some(leftover) = leftover {
+        shared.leftovers.read(&leftover);
+    }
     metrics.answered(response.status().as_u16());
     Ok(response)
 }

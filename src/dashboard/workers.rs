@@ -1,6 +1,7 @@
 //! `/dashboard/api/workers`: the workers, and what they log.
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -24,8 +25,12 @@ pub(super) async fn list(State(state): State<DashboardState>) -> Json<Vec<Worker
 }
 
 /// What a worker logs; the worker is named by its address in base64.
-pub(super) async fn logs(State(state): State<DashboardState>, Path(name): Path<String>) -> Result<Response, ApiError> {
+pub(super) async fn logs(
+    State(state): State<DashboardState>,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Response, ApiError> {
     let unknown = || ApiError::new(ErrorCode::NotFound, "There is no such worker");
+    let Path(name) = name.map_err(|_| unknown())?;
     let url = STANDARD.decode(&name).or_else(|_| URL_SAFE.decode(&name)).ok();
     let url = url.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(unknown)?;
     if state.fleet.find(&url).is_none() {
