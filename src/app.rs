@@ -48,13 +48,13 @@ pub struct App {
     stop: CancellationToken,
 }
 
-/// The policy named by the settings.
+/// The policy chosen.
 ///
 /// # Errors
 ///
 /// There is none of that name.
-pub fn policy(settings: &Settings) -> Result<PolicyEngine, Problem> {
-    let PolicyChoice::Native(name) = &settings.policy.choice;
+pub fn policy(choice: &PolicyChoice) -> Result<PolicyEngine, Problem> {
+    let PolicyChoice::Native(name) = choice;
     native(name).map(PolicyEngine::new).map_err(|error| Problem::new("POLICY", error.to_string()))
 }
 
@@ -67,7 +67,7 @@ impl App {
         let metrics = Arc::new(Metrics::new());
         let slots = Arc::new(Slots::default());
         let queue = queue(&settings, &clock);
-        let policy = policy(&settings).map_err(|problem| anyhow::anyhow!("{problem}"))?;
+        let policy = policy(&settings.policy.choice).map_err(|problem| anyhow::anyhow!("{problem}"))?;
         let pages = Pages::load(settings.dashboard.templates_dir.as_deref())?;
         let key = settings.auth.lb_auth_key.clone();
         let upstream = HttpUpstream::new(key.expose()).context("cannot set up HTTP to the workers")?;

@@ -91,6 +91,11 @@ impl Settings {
         }
     }
 
+    /// The policy chosen, whatever is wrong with the other variables; `None` if that choice is refused itself.
+    pub fn policy_choice(source: &Source) -> Option<PolicyChoice> {
+        PolicySettings::read(&mut Reader::new(source)).map(|policy| policy.choice)
+    }
+
     /// Reads every setting from these pairs alone, for tests and the demo.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::workers::StartError;
 
 /// Runs the balancer until SIGINT or SIGTERM, then drains. A second signal quits at once.
 pub(super) fn run() -> anyhow::Result<ExitCode> {
-    let loaded = match load() {
+    let loaded = match load(&Source::from_process()) {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems),
     };
@@ -39,11 +39,17 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
 }
 
 /// The settings, checked as far as they can be without opening anything.
-fn load() -> Result<Loaded, Vec<Problem>> {
-    let source = Source::from_process();
-    let loaded = Settings::load(&source)?;
-    app::policy(&loaded.settings).map_err(|problem| vec![problem])?;
-    Ok(loaded)
+pub(super) fn load(source: &Source) -> Result<Loaded, Vec<Problem>> {
+    let unknown_policy = Settings::policy_choice(source).and_then(|choice| app::policy(&choice).err());
+    let loaded = Settings::load(source);
+    match unknown_policy {
+        None => loaded,
+        Some(problem) => {
+            let mut problems = loaded.err().unwrap_or_default();
+            problems.push(problem);
+            Err(problems)
+        }
+    }
 }
 
 /// One line per problem.

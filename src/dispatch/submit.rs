@@ -54,7 +54,7 @@ impl Dispatcher {
         let task = self.task(submission);
         let id = task.spec.id;
         if !mode.client_waits() {
-            let run = self.enqueue(&lane, task).await.map_err(|error| refusal(&error).of(id))?;
+            let run = self.enqueue(&lane, task).await.map_err(|error| not_enqueued(&error, id))?;
             self.metrics.submitted(mode);
             if let Some((claim, permit)) = run {
                 self.tasks.spawn(Arc::clone(self).run(lane, claim, permit));
@@ -65,7 +65,7 @@ impl Dispatcher {
         let spec = Arc::clone(&task.spec);
         // Registered first: the task may end before its enqueue has answered.
         let client = Client::new(self, &lane, &spec, submitted);
-        let run = self.enqueue(&lane, task).await.map_err(|error| refusal(&error).of(id))?;
+        let run = self.enqueue(&lane, task).await.map_err(|error| not_enqueued(&error, id))?;
         self.metrics.submitted(mode);
         let run = run.map(|(claim, permit)| Adopted::new(Arc::clone(self).run(lane, claim, permit), &self.tasks));
         Ok(Accepted::Replied(id, client.reply(run).await))
@@ -124,6 +124,14 @@ impl Dispatcher {
     /// The moment a waiting client gives up.
     pub(super) fn client_deadline(&self, spec: &TaskSpec) -> Timestamp {
         spec.created_at.after(spec.options.timeout.unwrap_or(self.settings.tasks.timeout))
+    }
+}
+
+/// A task that could not be enqueued. If the outcome is unclear there may be one of that id.
+fn not_enqueued(error: &QueueError, id: TaskId) -> Refusal {
+    match error {
+        QueueError::Unavailable(_) => refusal(error).of(id),
+        QueueError::Full { .. } | QueueError::LeaseLost => refusal(error),
     }
 }
 

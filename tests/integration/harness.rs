@@ -1,13 +1,16 @@
 //! What every test stands on: a balancer and workers as processes of their own, and a way to wait for conditions.
 
 mod answer;
-mod app;
+pub(crate) mod app;
 mod process;
+mod recorder;
 mod until;
 mod worker;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::TestApp;
+pub(crate) use process::Process;
+pub(crate) use recorder::Recorder;
 pub(crate) use until::{until, until_some};
 pub(crate) use worker::TestWorker;
 

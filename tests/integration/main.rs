@@ -2,7 +2,9 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cli;
 mod harness;
+mod protocol;
 mod sample_worker;
 mod simulation;
 mod tasks;

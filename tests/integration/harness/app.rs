@@ -83,6 +83,12 @@ impl TestApp {
         self.request("POST", "/task").header("x-wr-auth", WORKER_KEY).json(body)
     }
 
+    /// The same with this text as its body.
+    pub(crate) fn task_text(&self, body: impl Into<reqwest::Body>) -> RequestBuilder {
+        let request = self.request("POST", "/task").header("x-wr-auth", WORKER_KEY);
+        request.header("content-type", "application/json").body(body)
+    }
+
     /// Sends a task and reads the whole answer.
     pub(crate) async fn submit(&self, body: &Value) -> Answer {
         Answer::of(self.task(body).send().await.unwrap()).await
