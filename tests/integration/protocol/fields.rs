@@ -129,7 +129,7 @@ async fn the_worker_gets_the_clients_bytes_and_both_keys() {
         (r#""mode": "async","x":"async"}"#, r#""mode": "sync","x":"async"}"#),
     ] {
         let request = app.request("POST", "/task").header("content-type", "application/json; charset=utf-8");
-        let answer = send(request.header("x-wr-auth", "Bearer k").body(format!("{head}{sent}"))).await;
+        let answer = send(request.header("x-wr-auth", "bearer k").body(format!("{head}{sent}"))).await;
         assert!(answer.status < 300, "{answer:?}");
         let task = worker.first().await;
         assert_eq!(task.text(), format!("{head}{received}"));
