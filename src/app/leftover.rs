@@ -33,7 +33,7 @@ pub(super) struct Leftovers(TaskTracker);
 
 impl Leftovers {
     /// The request with a body that is watched, if it is long.
-    pub(super) fn watch(&self, request: Request<Incoming>) -> (Request<Body>, Option<Leftover>) {
+    pub(super) fn watch(request: Request<Incoming>) -> (Request<Body>, Option<Leftover>) {
         if http_body::Body::size_hint(request.body()).upper().is_some_and(|length| length < WATCHED_FROM) {
             return (request.map(Body::new), None);
         }

@@ -100,7 +100,7 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>, closing: CancellationT
 async fn answer(shared: Arc<Shared>, mut request: http::Request<Incoming>) -> Result<http::Response<Body>, Infallible> {
     normalize_path(request.uri_mut());
     let metrics = if request.uri().path() == "/task" { &shared.task } else { &shared.other };
-    let (request, leftover) = shared.leftovers.watch(request);
+    let (request, leftover) = Leftovers::watch(request);
     let response = shared.router.clone().call(request).await?;
     if let Some(leftover) = leftover {
         shared.leftovers.read(&leftover);

@@ -8,7 +8,8 @@ use crate::harness::{Process, until};
 /// The lines printed below `title`, up to the next empty one.
 fn below(lines: &[String], title: &str) -> String {
     let start = lines.iter().position(|line| line.trim() == title).unwrap_or_else(|| panic!("{title} in {lines:#?}"));
-    lines[start + 1..].iter().take_while(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect()
+    let block: Vec<&str> = lines[start + 1..].iter().map(String::as_str).take_while(|line| !line.is_empty()).collect();
+    block.join("\n")
 }
 
 async fn sh(line: &str) -> String {

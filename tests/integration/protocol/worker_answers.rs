@@ -24,8 +24,8 @@ async fn task_answers_name_the_task_and_say_what_took_how_long() {
     let answer = app.submit(&TestApp::call("sleep", &json!({ "ms": 50 }))).await;
     assert_timed(&answer);
     let timing = answer.header("server-timing").unwrap();
-    let worked: f64 = timing.rsplit('=').next().unwrap().parse().unwrap();
-    assert!(worked >= 50.0, "{timing}");
+    let slept: f64 = timing.rsplit('=').next().unwrap().parse().unwrap();
+    assert!(slept >= 50.0, "{timing}");
     for (function, input) in [("fail", json!({ "status": 422 })), ("hello", json!(7))] {
         let answer = app.submit(&TestApp::call(function, &input)).await;
         assert!(answer.status >= 400);
