@@ -88,3 +88,26 @@ async fn a_webhook_that_nobody_hears_fails_the_task_without_a_second_run() {
     assert!(shown["error"].as_str().unwrap().starts_with("Failed to send webhook"), "{shown}");
     assert_eq!(worker.started(), 1);
 }
+
+#[tokio::test]
+async fn a_webhook_task_that_finally_fails_is_told_of_by_the_balancer() {
+    let (worker, receiver) = (TestWorker::start(&[]).await, Recorder::start().await);
+    let env = [("WEBHOOK_ALLOW_PRIVATE", "true"), ("QUEUE_TTL", "1s"), ("TASK_BACKOFF", "1")];
+    let app = TestApp::start_with(&[&worker], &env).await;
+    for (function, group, error, code) in [
+        ("nothing", "default", "Unknown function: nothing", "rejected_by_worker"),
+        ("fail", "default", "Task failed", "worker_failed"),
+        ("hello", "nobody", "The task waited too long", "expired"),
+    ] {
+        let mut task = call(function, "webhook", &json!({}));
+        task["group"] = json!(group);
+        task["webhook"] = json!({ "url": receiver.url, "headers": { "x-mine": "yes" } });
+        let answer = app.submit(&task).await;
+        assert_eq!(answer.status, 200, "accepted all the same");
+        let notice = receiver.first().await;
+        let expected = json!({ "success": false, "error": error, "code": code, "taskId": answer.task_id() });
+        assert_eq!((notice.json(), notice.header("x-mine")), (expected, "yes"));
+        assert_eq!(app.ended(&answer.task_id()).await["code"], code);
+        assert_eq!(receiver.take().len(), 1, "told once");
+    }
+}
