@@ -37,7 +37,7 @@ struct Shared {
 }
 
 impl Server {
-    pub(super) fn new(router: Router, metrics: Arc<Metrics>, max_connections: usize) -> Self {
+    pub(super) fn new(router: Router, metrics: &Metrics, max_connections: usize) -> Self {
         let shared = Shared { router, task: metrics.route("/task"), other: metrics.route("other") };
         Self { shared: Arc::new(shared), max_connections }
     }
