@@ -71,11 +71,13 @@ impl App {
         let key = settings.auth.lb_auth_key.clone();
         let upstream = HttpUpstream::new(key.expose()).context("cannot set up HTTP to the workers")?;
 
-        let (watched, lb_key) = (&settings.workers, key.clone());
+        let (watched, lb_key, counted) = (&settings.workers, key.clone(), Metrics::clone(&metrics));
         let (fleet, fleet_tasks) = match workers {
-            WorkerList::File => Fleet::start(watched, lb_key, Arc::clone(&slots), clock.clone(), stop.clone()).await?,
+            WorkerList::File => {
+                Fleet::start(watched, lb_key, Arc::clone(&slots), clock.clone(), counted, stop.clone()).await?
+            }
             WorkerList::Fixed(list) => {
-                Fleet::fixed(list, watched, lb_key, Arc::clone(&slots), clock.clone(), stop.clone()).await?
+                Fleet::fixed(list, watched, lb_key, Arc::clone(&slots), clock.clone(), counted, stop.clone()).await?
             }
         };
         let fleet = Arc::new(fleet);
