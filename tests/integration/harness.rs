@@ -8,6 +8,7 @@ mod worker;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::TestApp;
+pub(crate) use process::Process;
 pub(crate) use until::{until, until_some};
 pub(crate) use worker::TestWorker;
 
