@@ -20,7 +20,7 @@ use crate::policy::{PolicyEngine, native};
 use crate::queue::{MemoryQueue, QueueLimits, TaskQueue};
 use crate::task::{Chance, Clock};
 use crate::telemetry::{LogRing, Metrics};
-use crate::upstream::{HttpUpstream, install_crypto_provider};
+use crate::upstream::{HttpUpstream, WebhookNotifier, install_crypto_provider};
 use crate::workers::{Fleet, FleetTasks, Slots, WorkerAddress};
 
 /// How long connections may take to close once all tasks have ended.
@@ -71,6 +71,8 @@ impl App {
         let key = settings.auth.lb_auth_key.clone();
         let upstream = HttpUpstream::new(key.expose()).context("cannot set up HTTP to the workers")?;
 
+        let notifier =
+            WebhookNotifier::new(&settings.webhooks, clock.clone()).context("cannot set up HTTP to webhooks")?;
         let (watched, lb_key, counted) = (&settings.workers, key.clone(), Metrics::clone(&metrics));
         let (fleet, fleet_tasks) = match workers {
             WorkerList::File => {
@@ -87,6 +89,7 @@ impl App {
             probe: Arc::<Fleet>::clone(&fleet),
             policy,
             upstream: Arc::new(upstream),
+            notifier: Arc::new(notifier),
             metrics: Arc::clone(&metrics),
             clock,
             chance: Chance::process(),

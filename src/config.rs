@@ -22,6 +22,7 @@ mod server;
 mod source;
 mod tasks;
 mod warnings;
+mod webhooks;
 mod workers;
 
 pub use auth::AuthSettings;
@@ -36,6 +37,7 @@ pub use secret::Secret;
 pub use server::ServerSettings;
 pub use source::{Origin, Source};
 pub use tasks::TaskSettings;
+pub use webhooks::WebhookSettings;
 pub use workers::WorkerSettings;
 
 use reader::Reader;
@@ -51,6 +53,8 @@ pub struct Settings {
     pub workers: WorkerSettings,
     /// Limits and retries of tasks.
     pub tasks: TaskSettings,
+    /// What the balancer itself tells webhooks.
+    pub webhooks: WebhookSettings,
     /// Where tasks are kept.
     pub queue: QueueSettings,
     /// Who ranks the workers.
@@ -104,6 +108,7 @@ impl Settings {
         let auth = AuthSettings::read(reader);
         let workers = WorkerSettings::read(reader);
         let tasks = TaskSettings::read(reader);
+        let webhooks = WebhookSettings::read(reader);
         let queue = QueueSettings::read(reader);
         let policy = PolicySettings::read(reader);
         let logging = LoggingSettings::read(reader);
@@ -113,6 +118,7 @@ impl Settings {
             auth: auth?,
             workers: workers?,
             tasks: tasks?,
+            webhooks: webhooks?,
             queue: queue?,
             policy: policy?,
             logging: logging?,

@@ -8,9 +8,12 @@
 //! |---|---|
 //! | `submit` | a submission becomes a task, and runs at once if a slot is free |
 //! | `client` | a sync or stream client waits for its reply |
-//! | `run` | one claim: rank, reserve, deliver, settle, claim the next |
+//! | `run` | one claim: rank, reserve, deliver, and on to the next |
+//! | `rank` | asks the policy where a task should go |
 //! | `exchange` | the conversation with the worker, and what of it goes to client and store |
-//! | `judge`, `backoff` | what an answer means: pure decisions |
+//! | `conclude` | what the end of an attempt means for worker, task and client |
+//! | `judge`, `backoff` | the rules for that: pure decisions |
+//! | `settle`, `ending` | writes the outcome down, tells everybody who waits |
 //! | `lane`, `aside`, `pump` | a lane, the tasks set aside in it, and the task that looks after it |
 //! | `flights` | who waits for which task, and which tasks run here |
 //! | `upkeep` | renews leases, hears what the queue does by itself |
@@ -20,14 +23,18 @@ mod adopt;
 mod aside;
 mod backoff;
 mod client;
+mod conclude;
 mod drain;
+mod ending;
 mod exchange;
 mod flights;
 mod judge;
 mod lane;
 mod pump;
+mod rank;
 mod reply;
 mod run;
+mod settle;
 mod submit;
 mod upkeep;
 mod view;
@@ -50,7 +57,7 @@ use crate::policy::PolicyEngine;
 use crate::queue::{ClaimRequest, RequestId, TaskQueue};
 use crate::task::{Chance, Clock};
 use crate::telemetry::{Metrics, PolicyMetrics};
-use crate::upstream::Upstream;
+use crate::upstream::{Notifier, Upstream};
 use crate::workers::{SlotTotals, Slots, WorkerProbe};
 
 /// What dispatch is built from.
@@ -65,6 +72,8 @@ pub struct Parts {
     pub policy: PolicyEngine,
     /// How tasks reach them.
     pub upstream: Arc<dyn Upstream>,
+    /// Who tells webhooks of failed tasks.
+    pub notifier: Arc<dyn Notifier>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The time.
@@ -95,6 +104,7 @@ pub struct Dispatcher {
     probe: Arc<dyn WorkerProbe>,
     policy: PolicyEngine,
     upstream: Arc<dyn Upstream>,
+    notifier: Arc<dyn Notifier>,
     metrics: Arc<Metrics>,
     decisions: PolicyMetrics,
     clock: Clock,
@@ -121,6 +131,7 @@ impl Dispatcher {
             probe: parts.probe,
             policy: parts.policy,
             upstream: parts.upstream,
+            notifier: parts.notifier,
             metrics: parts.metrics,
             clock: parts.clock,
             chance: parts.chance,

@@ -1,7 +1,8 @@
-//! HTTP to workers: delivers one task and hands back the worker's answer as it comes.
+//! HTTP to workers: delivers one task and hands back the worker's answer as it comes. And the balancer's own notices to webhooks.
 
 mod answer;
 mod http;
+mod notice;
 mod tls;
 
 use ::http::Uri;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 
 pub use answer::{Answer, AnswerBody};
 pub use http::HttpUpstream;
+pub use notice::{Notice, Notifier, WebhookNotifier};
 pub use tls::install_crypto_provider;
 
 use crate::task::{TaskId, WorkerKey};

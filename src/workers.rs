@@ -41,11 +41,18 @@ pub use worker::{Service, SlotFigures, SystemFigures, Worker, WorkerStatus};
 pub trait WorkerProbe: Send + Sync + 'static {
     /// Has the worker's health checked soon. Repeated calls are one.
     fn probe_now(&self, worker: WorkerId);
+
+    /// A connection to the worker failed: nothing goes there until it passes a health check, which is made at once.
+    fn suspect(&self, worker: WorkerId);
 }
 
 impl WorkerProbe for Fleet {
     fn probe_now(&self, worker: WorkerId) {
         Self::probe_now(self, worker);
+    }
+
+    fn suspect(&self, worker: WorkerId) {
+        Self::suspect(self, worker);
     }
 }
 

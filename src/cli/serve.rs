@@ -31,7 +31,8 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
     match outcome {
         Err(error) if error.is::<StartError>() => {
             drop(telemetry);
-            refuse(&[Problem::new("WORKERS_FILE", format!("{error:#}"))])
+            // Its text includes its sources.
+            refuse(&[Problem::new("WORKERS_FILE", error.to_string())])
         }
         outcome => outcome,
     }

@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_broken_line_is_named_by_number_and_not_shown() {
-        let (values, problems) = parse("A=1\n\nSECRET=two \"words\nB=2\n=3\n");
+        let (values, problems) = parse("A=1\n\nSE CRET=two words\nB=2\n=3\n");
         assert_eq!(values.len(), 2);
         let shown: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(shown.len(), 2);

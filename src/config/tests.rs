@@ -148,7 +148,7 @@ fn queues_and_policies_of_other_versions_are_refused() {
 
 #[test]
 fn a_broken_file_is_a_problem() {
-    let source = Source::from_pairs([("LB_AUTH_KEY", "key")]).with_dot_env("PORT=4 5\n");
+    let source = Source::from_pairs([("LB_AUTH_KEY", "key")]).with_dot_env("=45\n");
     let problems = Settings::load(&source).unwrap_err();
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].variable, ".env");

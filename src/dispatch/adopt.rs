@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 type Boxed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -13,11 +14,13 @@ type Boxed = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(super) struct Adopted {
     work: Option<Boxed>,
     tasks: TaskTracker,
+    /// Counts the work among the tasks, whoever polls it.
+    _counted: TaskTrackerToken,
 }
 
 impl Adopted {
     pub(super) fn new(work: impl Future<Output = ()> + Send + 'static, tasks: &TaskTracker) -> Self {
-        Self { work: Some(Box::pin(work)), tasks: tasks.clone() }
+        Self { work: Some(Box::pin(work)), tasks: tasks.clone(), _counted: tasks.token() }
     }
 }
 

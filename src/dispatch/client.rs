@@ -149,11 +149,13 @@ impl Dispatcher {
         let refusal = Refusal::new(ErrorCode::ClientGone, "The client closed its connection");
         let error = refusal.message.as_str().into();
         let ending = Settlement::Cancel { attempt: None, error, code: refusal.code };
-        match self.queue.cancel(spec.id, ending).await {
+        let found = if spec.mode == Mode::Stream {
+            self.cancel_or_stop(spec.id, ending, StopReason::ClientGone).await
+        } else {
+            self.queue.cancel(spec.id, ending).await
+        };
+        match found {
             Ok(Cancelled::Done) => self.ended_unrun(spec, TaskState::Cancelled, &refusal),
-            Ok(Cancelled::Running) if spec.mode == Mode::Stream => {
-                self.flights.stop(spec.id, StopReason::ClientGone);
-            }
             Ok(_) => {}
             Err(error) => tracing::warn!(task = %spec.id, %error, "cannot cancel the task of a client that left"),
         }

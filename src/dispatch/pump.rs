@@ -66,7 +66,7 @@ impl Dispatcher {
             let mut request = self.claim_request();
             request.skip = lane.aside.ids();
             match self.claim_again(lane.key(), request).await {
-                Ok(Some(claim)) => self.start(lane, claim, permit),
+                Ok(Some(claim)) => drop(self.tasks.spawn(Arc::clone(self).run(Arc::clone(lane), claim, permit))),
                 Ok(None) => return Look::Done,
                 Err(error) => {
                     tracing::warn!(lane = %lane.key(), %error, "cannot claim");
@@ -86,13 +86,9 @@ impl Dispatcher {
         let claim = self.queue.claim_task(waiter.spec.id, self.claim_request()).await?;
         lane.aside.remove(waiter.spec.id);
         if let Some(claim) = claim {
-            self.start(lane, claim, permit);
+            self.tasks.spawn(Arc::clone(self).run_decided(Arc::clone(lane), claim, permit, Some(decision)));
         }
         Ok(())
-    }
-
-    fn start(self: &Arc<Self>, lane: &Arc<Lane>, claim: Claim, permit: Permit) {
-        self.tasks.spawn(Arc::clone(self).run(Arc::clone(lane), claim, permit));
     }
 
     /// Claims, and repeats a claim whose outcome is unclear.

@@ -53,9 +53,9 @@ impl Dispatcher {
         let submitted = Instant::now();
         let task = self.task(submission);
         let id = task.spec.id;
-        self.metrics.submitted(mode);
         if !mode.client_waits() {
             let run = self.enqueue(&lane, task).await.map_err(|error| refusal(&error).of(id))?;
+            self.metrics.submitted(mode);
             if let Some((claim, permit)) = run {
                 self.tasks.spawn(Arc::clone(self).run(lane, claim, permit));
             }
@@ -66,6 +66,7 @@ impl Dispatcher {
         // Registered first: the task may end before its enqueue has answered.
         let client = Client::new(self, &lane, &spec, submitted);
         let run = self.enqueue(&lane, task).await.map_err(|error| refusal(&error).of(id))?;
+        self.metrics.submitted(mode);
         let run = run.map(|(claim, permit)| Adopted::new(Arc::clone(self).run(lane, claim, permit), &self.tasks));
         Ok(Accepted::Replied(id, client.reply(run).await))
     }
@@ -85,7 +86,12 @@ impl Dispatcher {
         };
         let mut request = self.claim_request();
         request.skip = lane.aside.ids();
+        let id = task.spec.id;
         let (_, claim) = self.queue.enqueue_and_claim(task, request).await?;
+        if claim.as_ref().is_some_and(|claim| claim.spec.id != id) {
+            // An older task was taken: there may be room for this one too.
+            lane.wake();
+        }
         Ok(claim.map(|claim| (claim, permit)))
     }
 

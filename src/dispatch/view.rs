@@ -10,6 +10,10 @@ use super::{Dispatcher, Refusal};
 use crate::queue::{Cancelled, QueueError, Settlement};
 use crate::task::{Attempt, ErrorCode, TaskId, TaskRecord, TaskState};
 
+/// How often a task that is neither here nor there is looked for.
+const STOP_TRIES: u32 = 100;
+const STOP_PAUSE: Duration = Duration::from_millis(5);
+
 /// What is known of a task, the attempt under way included.
 #[derive(Clone, Debug)]
 pub struct TaskView {
@@ -65,20 +69,33 @@ impl Dispatcher {
         let refusal = Refusal::new(ErrorCode::Cancelled, "The task was cancelled");
         let error = refusal.message.as_str().into();
         let ending = Settlement::Cancel { attempt: None, error, code: refusal.code };
-        Ok(match self.queue.cancel(id, ending).await? {
+        Ok(match self.cancel_or_stop(id, ending, StopReason::Cancelled).await? {
             Cancelled::Done => {
                 if let Some(record) = self.queue.get(id).await? {
                     self.ended_unrun(&record.spec, TaskState::Cancelled, &refusal);
                 }
                 CancelOutcome::Done
             }
-            Cancelled::Running => {
-                self.flights.stop(id, StopReason::Cancelled);
-                CancelOutcome::Stopping
-            }
+            Cancelled::Running => CancelOutcome::Stopping,
             Cancelled::Ended => CancelOutcome::Ended,
             Cancelled::Unknown => CancelOutcome::Unknown,
         })
+    }
+
+    /// Ends a task that waits, and tells one that runs to stop. A task on its way from the one to the other is looked at again.
+    pub(super) async fn cancel_or_stop(
+        &self,
+        id: TaskId,
+        ending: Settlement,
+        reason: StopReason,
+    ) -> Result<Cancelled, QueueError> {
+        for _ in 0..STOP_TRIES {
+            match self.queue.cancel(id, ending.clone()).await? {
+                Cancelled::Running if !self.flights.stop(id, reason) => tokio::time::sleep(STOP_PAUSE).await,
+                found => return Ok(found),
+            }
+        }
+        Ok(Cancelled::Running)
     }
 }
 

@@ -192,6 +192,7 @@ impl Member {
         };
         if let Some(news) = &effect.news {
             let reason = news.reason.as_deref().unwrap_or_default();
+            let reason = (!reason.is_empty()).then_some(reason);
             tracing::info!(worker = %self.address, status = news.status.word(), reason, "worker status changed");
         }
         effect

@@ -151,7 +151,8 @@ impl FileWatch {
     }
 }
 
-/// Watches the file's directory rather than the file: editors replace files, and a watch would stay with the old one.
+/// Watches the file's directory, since editors replace files and a watch on the file would stay with the old one; and the file,
+/// since a container that mounts it alone hears of changes made outside by the file only.
 fn watch_directory(path: &Path, touched: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().map(OsString::from).unwrap_or_default();
@@ -162,6 +163,9 @@ fn watch_directory(path: &Path, touched: Arc<Notify>) -> notify::Result<Recommen
         }
     })?;
     watcher.watch(directory, RecursiveMode::NonRecursive)?;
+    if let Err(error) = watcher.watch(path, RecursiveMode::NonRecursive) {
+        tracing::debug!(%error, "the workers file is watched through its directory only");
+    }
     // It may have changed before anybody watched.
     ready.notify_one();
     Ok(watcher)
@@ -184,5 +188,29 @@ impl Listing {
         for worker in &self.duplicates {
             tracing::warn!(%worker, "listed twice in the workers file; it counts once");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn a_change_made_through_another_directory_is_heard_of() {
+        let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (path, other_name) = (inside.path().join("workers.json"), outside.path().join("workers.json"));
+        std::fs::write(&other_name, "[]").unwrap();
+        // The same file under two names, as in a container that mounts it.
+        std::fs::hard_link(&other_name, &path).unwrap();
+        let touched = Arc::new(Notify::new());
+        let _watcher = watch_directory(&path, Arc::clone(&touched)).unwrap();
+        touched.notified().await;
+
+        std::fs::write(&other_name, "[1]").unwrap();
+        timeout(PATIENCE, touched.notified()).await.unwrap();
     }
 }

@@ -82,6 +82,7 @@ impl Course {
             probe: Arc::<World>::clone(&world),
             policy: PolicyEngine::new(Arc::<Moody>::clone(&policy)),
             upstream: Arc::<World>::clone(&world),
+            notifier: Arc::<World>::clone(&world),
             metrics: Arc::new(Metrics::new()),
             clock,
             chance: chance.clone(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use andera_lb::dispatch::{Reply, ReplyBody, StreamPart};
 use andera_lb::task::{Chance, Clock, Contract, LaneKey, TaskId, TaskRecord};
-use andera_lb::upstream::{Answer, AnswerBody, Delivery, DeliveryError, Upstream};
+use andera_lb::upstream::{Answer, AnswerBody, Delivery, DeliveryError, Notice, Notifier, Upstream};
 use andera_lb::workers::{SlotReport, Slots, WorkerAddress, WorkerId, WorkerProbe, WorkerStanding};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -303,7 +303,19 @@ fn plain(status: u16, body: &'static str) -> Answer {
     }
 }
 
+#[async_trait]
+impl Notifier for World {
+    async fn notify(&self, notice: Notice) {
+        panic!("no task here has a webhook: {notice:?}");
+    }
+}
+
 impl WorkerProbe for World {
+    fn suspect(&self, worker: WorkerId) {
+        self.slots.lane(&self.workers[worker.0 as usize].lane).suspect(worker);
+        self.probe_now(worker);
+    }
+
     fn probe_now(&self, worker: WorkerId) {
         let worker = &self.workers[worker.0 as usize];
         if worker.state.lock().alive {

@@ -1,0 +1,134 @@
+//! Endings: who is told of them, and runs that are told to end.
+
+use std::sync::Arc;
+
+use super::flights::StopReason;
+use super::lane::Lane;
+use super::run::Attempted;
+use super::{Dispatcher, Refusal, Reply};
+use crate::queue::{Claim, QueueError, Released, Settlement};
+use crate::task::{Attempt, AttemptOutcome, ErrorCode, Mode, TaskSpec, TaskState};
+use crate::upstream::Notice;
+use crate::workers::{Permit, Reservation, Verdict};
+
+impl Dispatcher {
+    /// A run was told to stop.
+    pub(super) async fn stop_run(&self, lane: &Arc<Lane>, claim: &Claim, run: Option<Attempted>, reason: StopReason) {
+        let spec = &claim.spec;
+        let (code, text) = match reason {
+            StopReason::LeaseLost => {
+                self.settle_failed(&claim.lease, &QueueError::LeaseLost);
+                return;
+            }
+            StopReason::Shutdown => {
+                self.interrupt(claim).await;
+                return;
+            }
+            StopReason::Cancelled => (ErrorCode::Cancelled, "The task was cancelled"),
+            StopReason::ClientGone => (ErrorCode::ClientGone, "The client closed its connection"),
+        };
+        let attempt = run.map(|run| Attempt { outcome: Some(AttemptOutcome::Cancelled), ..run.attempt });
+        if attempt.is_some() {
+            self.metrics.attempt(AttemptOutcome::Cancelled);
+        }
+        let settlement = Settlement::Cancel { attempt, error: text.into(), code };
+        match self.settle_until_clear(&claim.lease, settlement.clone()).await {
+            Ok(_) => self.ended_run(spec, &settlement, None),
+            Err(error) => self.settle_failed(&claim.lease, &error),
+        }
+        if !lane.aside.is_empty() {
+            lane.wake();
+        }
+    }
+
+    /// The client's patience has ended before its task could be sent.
+    pub(super) async fn expire_unrun(
+        &self,
+        lane: &Arc<Lane>,
+        claim: &Claim,
+        reservation: Reservation,
+    ) -> Option<(Claim, Permit)> {
+        let freed = reservation.finish(Verdict::Neutral);
+        let refusal = Refusal::timeout(claim.spec.options.timeout.unwrap_or(self.settings.tasks.timeout));
+        let error = refusal.message.as_str().into();
+        let settlement = Settlement::Cancel { attempt: None, error, code: refusal.code };
+        let (settled, next) = self.settle(lane, &claim.lease, settlement.clone(), freed).await;
+        match settled {
+            Ok(_) => self.ended_run(&claim.spec, &settlement, None),
+            Err(error) => self.settle_failed(&claim.lease, &error),
+        }
+        next
+    }
+
+    /// The balancer stops while the task runs.
+    async fn interrupt(&self, claim: &Claim) {
+        self.metrics.interrupted();
+        self.metrics.attempt(AttemptOutcome::Interrupted);
+        let released = self.queue.release(&claim.lease, true).await;
+        let refusal = match released {
+            Ok(Released::Failed) => Refusal::new(ErrorCode::Interrupted, "The task was interrupted"),
+            Ok(Released::Waits) => Refusal::shutting_down(),
+            Err(error) => {
+                tracing::warn!(task = %claim.spec.id, %error, "cannot give a task back at shutdown: its lease will run out");
+                Refusal::shutting_down()
+            }
+        };
+        let id = claim.spec.id;
+        self.flights.ended(id, |_| Reply::Refused(refusal.of(id)));
+    }
+
+    /// A task has ended with a run: its client and everybody who waits for it is told.
+    pub(super) fn ended_run(&self, spec: &TaskSpec, settlement: &Settlement, answer: Option<Reply>) {
+        let (state, code) = (settlement.state(), ending_code(settlement));
+        self.metrics.finished(state, code, spec.mode, self.clock.now().since(spec.created_at));
+        tracing::debug!(task = %spec.id, lane = %spec.lane, state = state.word(), code = code.map(ErrorCode::word), "ended");
+        if let Settlement::Fail { error, code, .. } = settlement {
+            self.tell_webhook(spec, error, *code);
+        }
+        let id = spec.id;
+        self.flights.ended(id, |last_answer| {
+            answer.or_else(|| last_answer.filter(|_| code == Some(ErrorCode::WorkerUnreachable))).unwrap_or_else(|| {
+                let (code, error) = match settlement {
+                    Settlement::Fail { error, code, .. } | Settlement::Cancel { error, code, .. } => {
+                        (*code, error.to_string())
+                    }
+                    Settlement::Complete { .. } | Settlement::Retry { .. } => {
+                        (ErrorCode::Internal, "No answer".to_owned())
+                    }
+                };
+                Reply::Refused(Refusal::new(code, error).of(id))
+            })
+        });
+    }
+
+    /// A task has ended without a run: its client and everybody who waits for it is told.
+    pub(super) fn ended_unrun(&self, spec: &TaskSpec, state: TaskState, refusal: &Refusal) {
+        if let Some(lane) = self.known_lane(&spec.lane) {
+            lane.aside.remove(spec.id);
+        }
+        self.metrics.finished(state, Some(refusal.code), spec.mode, self.clock.now().since(spec.created_at));
+        tracing::debug!(task = %spec.id, lane = %spec.lane, state = state.word(), code = refusal.code.word(), "ended");
+        if state == TaskState::Failed {
+            self.tell_webhook(spec, &refusal.message, refusal.code);
+        }
+        self.flights.ended(spec.id, |last| match last {
+            Some(answer) if refusal.code == ErrorCode::Expired => answer,
+            _ => Reply::Refused(refusal.clone().of(spec.id)),
+        });
+    }
+
+    /// A task in mode `webhook` has finally failed: its webhook is told, since no worker will.
+    fn tell_webhook(&self, spec: &TaskSpec, error: &str, code: ErrorCode) {
+        let Some(target) = spec.webhook.clone().filter(|_| spec.mode == Mode::Webhook) else { return };
+        let notifier = Arc::clone(&self.notifier);
+        let notice = Notice { task: spec.id, target, error: error.into(), code };
+        self.tasks.spawn(async move { notifier.notify(notice).await });
+    }
+}
+
+fn ending_code(settlement: &Settlement) -> Option<ErrorCode> {
+    match settlement {
+        Settlement::Fail { code, .. } | Settlement::Cancel { code, .. } => Some(*code),
+        Settlement::Complete { .. } | Settlement::Retry { .. } => None,
+    }
+}

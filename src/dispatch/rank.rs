@@ -1,0 +1,67 @@
+//! Asking the policy where a task should go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Dispatcher;
+use super::aside::Waiter;
+use super::lane::Lane;
+use crate::policy::RankContext;
+use crate::task::{Priority, stable_hash};
+use crate::workers::WorkerId;
+
+/// A policy's answer, as workers.
+pub(super) struct Decided {
+    /// In order of preference; empty means *wait*.
+    pub(super) workers: Vec<WorkerId>,
+    pub(super) took: Duration,
+    /// There was nobody to choose from.
+    pub(super) deserted: bool,
+}
+
+impl Dispatcher {
+    /// Asks the policy where a task should go.
+    pub(super) async fn rank(&self, lane: &Lane, waiter: &Waiter) -> Decided {
+        let mut candidates = lane.columns();
+        lane.slots.candidates(waiter.excluded.as_ref(), &mut candidates);
+        if candidates.is_empty() {
+            lane.reuse(candidates);
+            return Decided { workers: Vec::new(), took: Duration::ZERO, deserted: true };
+        }
+        let began = Instant::now();
+        let context = self.context(lane, waiter);
+        let ranking = self.policy.rank(&context, &candidates).await;
+        let workers: Vec<WorkerId> = ranking
+            .rows
+            .iter()
+            .filter_map(|row| candidates.worker.get(*row as usize))
+            .map(|id| WorkerId(*id))
+            .collect();
+        lane.reuse(candidates);
+        self.decisions.decided(workers.is_empty());
+        Decided { workers, took: began.elapsed(), deserted: false }
+    }
+
+    fn context(&self, lane: &Lane, waiter: &Waiter) -> RankContext {
+        let spec = &waiter.spec;
+        let now = self.clock.now();
+        let text_hash = |text: &Option<Arc<str>>| text.as_deref().map_or(0, stable_hash);
+        let function = (stable_hash(&spec.function) >> 32) as u32;
+        RankContext {
+            lane: lane.number,
+            function,
+            priority: Priority::rank(waiter.priority),
+            attempt: waiter.attempts + 1,
+            mode: spec.mode,
+            age_ms: u64::try_from(now.since(spec.created_at).as_millis()).unwrap_or(u64::MAX),
+            body_bytes: spec.body.len() as u64,
+            key_hash: text_hash(&spec.options.key),
+            tenant_hash: text_hash(&spec.options.tenant),
+            now_ms: u64::try_from(now.as_millis()).unwrap_or(0),
+            seed: self.chance.number(),
+            tried: 0,
+        }
+    }
+}

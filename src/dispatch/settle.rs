@@ -1,0 +1,107 @@
+//! Settling claims, and what to do when that fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::Dispatcher;
+use super::flights::StopReason;
+use super::lane::Lane;
+use crate::queue::{Claim, Lease, QueueError, Settled, Settlement};
+use crate::workers::Permit;
+
+/// How often a settlement is tried again while the queue does not answer, with growing pauses.
+const SETTLE_TRIES: u32 = 60;
+const SETTLE_PAUSE: Duration = Duration::from_millis(50);
+const SETTLE_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+impl Dispatcher {
+    /// Settles; a slot that came free carries the next claim of the lane, in the same step.
+    pub(super) async fn settle(
+        &self,
+        lane: &Arc<Lane>,
+        lease: &Lease,
+        settlement: Settlement,
+        freed: Option<Permit>,
+    ) -> (Result<Settled, QueueError>, Option<(Claim, Permit)>) {
+        let carry = freed.filter(|_| !self.is_draining() && lane.aside.is_empty());
+        if let Some(permit) = carry {
+            let request = self.claim_request();
+            let (settled, claimed) = self.queue.settle_and_claim(lease, settlement.clone(), request.clone()).await;
+            let settled = match settled {
+                Err(QueueError::Unavailable(_)) => self.settle_until_clear(lease, settlement).await,
+                settled => settled,
+            };
+            let next = match claimed {
+                Ok(Some(claim)) => Some((claim, permit)),
+                Ok(None) => None,
+                Err(_) => {
+                    drop(permit);
+                    lane.wake();
+                    None
+                }
+            };
+            return (settled, next);
+        }
+        // The slot is offered to the tasks set aside before the lane's head.
+        if !lane.aside.is_empty() {
+            lane.aside.changed();
+            lane.wake();
+        }
+        (self.settle_until_clear(lease, settlement).await, None)
+    }
+
+    pub(super) async fn settle_until_clear(
+        &self,
+        lease: &Lease,
+        settlement: Settlement,
+    ) -> Result<Settled, QueueError> {
+        let mut pause = SETTLE_PAUSE;
+        for _ in 0..SETTLE_TRIES {
+            match self.queue.settle(lease, settlement.clone()).await {
+                Err(QueueError::Unavailable(error)) => {
+                    tracing::warn!(task = %lease.task, %error, "cannot settle yet");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(SETTLE_PAUSE_MAX);
+                }
+                clear => return clear,
+            }
+        }
+        Err(QueueError::Unavailable("settlement given up".to_owned()))
+    }
+
+    /// Gives a claim back, no attempt used. A run that was told to stop meanwhile stops instead. `false` if the task does not wait
+    /// in its lane afterwards.
+    pub(super) async fn give_back(
+        &self,
+        lane: &Arc<Lane>,
+        claim: &Claim,
+        stopped: &mut oneshot::Receiver<StopReason>,
+    ) -> bool {
+        // From here on nobody tells this run to stop: whoever wants to finds the task waiting.
+        self.flights.landed(&claim.lease, None);
+        if let Ok(reason) = stopped.try_recv() {
+            self.stop_run(lane, claim, None, reason).await;
+            return false;
+        }
+        match self.queue.release(&claim.lease, false).await {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::warn!(task = %claim.spec.id, %error, "cannot give a claim back: its lease will run out");
+                false
+            }
+        }
+    }
+
+    /// A settlement did not get through: the task is somebody else's by now, or will be.
+    pub(super) fn settle_failed(&self, lease: &Lease, error: &QueueError) {
+        if *error == QueueError::LeaseLost {
+            self.metrics.lease_lost();
+            tracing::warn!(task = %lease.task, token = lease.token, "lease lost: a late end of this run was refused");
+        } else {
+            tracing::error!(task = %lease.task, %error, "cannot settle: the task will run again when its lease has run out");
+        }
+        self.flights.landed(lease, None);
+    }
+}
