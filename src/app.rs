@@ -74,11 +74,13 @@ impl App {
 
         let notifier =
             WebhookNotifier::new(&settings.webhooks, clock.clone()).context("cannot set up HTTP to webhooks")?;
-        let (watched, lb_key) = (&settings.workers, key.clone());
+        let (watched, lb_key, counted) = (&settings.workers, key.clone(), Metrics::clone(&metrics));
         let (fleet, fleet_tasks) = match workers {
-            WorkerList::File => Fleet::start(watched, lb_key, Arc::clone(&slots), clock.clone(), stop.clone()).await?,
+            WorkerList::File => {
+                Fleet::start(watched, lb_key, Arc::clone(&slots), clock.clone(), counted, stop.clone()).await?
+            }
             WorkerList::Fixed(list) => {
-                Fleet::fixed(list, watched, lb_key, Arc::clone(&slots), clock.clone(), stop.clone()).await?
+                Fleet::fixed(list, watched, lb_key, Arc::clone(&slots), clock.clone(), counted, stop.clone()).await?
             }
         };
         let fleet = Arc::new(fleet);
@@ -123,7 +125,7 @@ impl App {
         background.spawn(Arc::clone(&self.dispatcher).run_upkeep());
 
         let closing = CancellationToken::new();
-        let server = server::Server::new(self.router, self.metrics, self.settings.server.max_connections);
+        let server = server::Server::new(self.router, &self.metrics, self.settings.server.max_connections);
         let cut_off = CancellationToken::new();
         let mut serving = tokio::spawn(server.serve(listener, closing.clone(), cut_off.clone()));
         shutdown.cancelled().await;
@@ -134,14 +136,13 @@ impl App {
         closing.cancel();
         let report = self.dispatcher.drain(limit).await;
         // A client that does not take its answer is not waited for.
-        let served = match tokio::time::timeout(CLOSE_TIMEOUT, &mut serving).await {
-            Ok(served) => served,
-            Err(_) => {
-                cut_off.cancel();
-                serving.await
-            }
+        let closed = if let Ok(closed) = tokio::time::timeout(CLOSE_TIMEOUT, &mut serving).await {
+            closed
+        } else {
+            cut_off.cancel();
+            serving.await
         };
-        served.context("the server broke down")?;
+        closed.context("the server broke down")?;
         self.stop.cancel();
         self.fleet_tasks.finished().await;
         background.close();

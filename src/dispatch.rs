@@ -97,7 +97,7 @@ pub struct DispatchSettings {
 
 /// Takes tasks, runs them on workers, returns their results.
 ///
-/// Cheap to share. [`Dispatcher::run`] must be running for tasks that cannot start at once.
+/// Cheap to share. [`Dispatcher::run_upkeep`] must be running for tasks that cannot start at once.
 pub struct Dispatcher {
     queue: Arc<dyn TaskQueue>,
     slots: Arc<Slots>,

@@ -57,11 +57,11 @@ async fn read_plain(body: Body, limit: usize) -> Result<Bytes, ApiError> {
 }
 
 async fn decode(decoder: impl AsyncRead + Unpin, limit: usize) -> Result<Bytes, ApiError> {
-    let mut decoded = Vec::new();
-    let read = decoder.take(limit as u64 + 1).read_to_end(&mut decoded).await;
+    let mut plain = Vec::new();
+    let read = decoder.take(limit as u64 + 1).read_to_end(&mut plain).await;
     match read {
         Ok(length) if length > limit => Err(too_large(limit)),
-        Ok(_) => Ok(decoded.into()),
+        Ok(_) => Ok(plain.into()),
         Err(_) => Err(ApiError::new(ErrorCode::InvalidJson, "The body does not match its content encoding")),
     }
 }

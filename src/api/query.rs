@@ -30,7 +30,7 @@ mod tests {
         assert_eq!(duration("wait", "30s").unwrap(), Duration::from_secs(30));
         assert_eq!(duration("wait", "30").unwrap(), Duration::from_secs(30));
         assert_eq!(duration("wait", "500ms").unwrap(), Duration::from_millis(500));
-        assert_eq!(duration("wait", "2m").unwrap(), Duration::from_secs(120));
+        assert_eq!(duration("wait", "2m").unwrap(), Duration::from_mins(2));
         for bad in ["", "s", "1h", "-1s", "1.5s", "99999999999999999999s", "18446744073709551615m"] {
             assert!(duration("wait", bad).is_err(), "{bad}");
         }

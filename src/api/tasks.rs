@@ -14,7 +14,7 @@ use super::{ApiError, ApiState, query};
 use crate::task::{ErrorCode, TaskId};
 
 /// The longest a client may wait for a task's end in one request.
-const MAX_WAIT: Duration = Duration::from_secs(300);
+const MAX_WAIT: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ShowQuery {

@@ -39,7 +39,7 @@ struct Shared {
 }
 
 impl Server {
-    pub(super) fn new(router: Router, metrics: Arc<Metrics>, max_connections: usize) -> Self {
+    pub(super) fn new(router: Router, metrics: &Metrics, max_connections: usize) -> Self {
         let leftovers = Leftovers::default();
         let shared = Shared { router, leftovers, task: metrics.route("/task"), other: metrics.route("other") };
         Self { shared: Arc::new(shared), max_connections }

@@ -23,6 +23,9 @@ use crate::workers::WorkerAddress;
 
 /// Slots and pace of the three workers.
 const WORKERS: [(u32, f64); 3] = [(8, 0.5), (4, 1.0), (2, 3.0)];
+/// The keys. Nobody but this machine reaches the demo, and fixed ones make its curl lines work wherever they are written down.
+const LB_KEY: &str = "demo-lb-key";
+const WORKER_KEY: &str = "demo-worker-key";
 /// The pause between two tasks of the traffic.
 const TRAFFIC_PAUSE: Duration = Duration::from_millis(150);
 
@@ -35,49 +38,35 @@ pub(super) struct DemoArgs {
 
 /// Runs until SIGINT or SIGTERM.
 pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
-    let settings = |key: &str| {
-        let pairs = [("LB_AUTH_KEY", key), ("HOST", "127.0.0.1"), ("QUEUE", "memory"), ("SHUTDOWN_TIMEOUT", "5000")];
-        Settings::from_pairs(pairs).map_err(|problems| anyhow::anyhow!("{problems:?}"))
-    };
-    let lb_key = key();
-    let settings = settings(&lb_key)?;
+    let pairs = [("LB_AUTH_KEY", LB_KEY), ("HOST", "127.0.0.1"), ("QUEUE", "memory"), ("SHUTDOWN_TIMEOUT", "5000")];
+    let settings = Settings::from_pairs(pairs).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
     let telemetry = telemetry::init(settings.logging.level, settings.logging.max_logs)?;
     let logs = telemetry.ring().clone();
-    runtime::multi_threaded()?.block_on(demo(args.port, settings, lb_key, logs))
+    runtime::multi_threaded()?.block_on(demo(args.port, settings, logs))
 }
 
-/// A key for this run only.
-fn key() -> String {
-    std::iter::repeat_with(fastrand::alphanumeric).take(20).collect()
-}
-
-async fn demo(port: u16, settings: Settings, lb_key: String, logs: telemetry::LogRing) -> anyhow::Result<ExitCode> {
+async fn demo(port: u16, settings: Settings, logs: telemetry::LogRing) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; try `andera-lb demo --port 0`"))?;
     let url = format!("http://{}", listener.local_addr()?);
-    let worker_key = key();
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
 
     let mut workers = Vec::new();
     for (slots, pace) in WORKERS {
-        let options = WorkerOptions {
-            slots,
-            pace,
-            ..WorkerOptions::new(Secret::new(worker_key.as_str()), Secret::new(lb_key.as_str()))
-        };
+        let options = WorkerOptions { slots, pace, ..WorkerOptions::new(Secret::new(WORKER_KEY), Secret::new(LB_KEY)) };
         let worker = SampleWorker::bind(options).await?;
         workers.push(WorkerAddress::parse(&worker.url())?);
         // Tasks `sample worker`.
         tasks.spawn(worker.run(stop.clone()));
     }
     let app = App::build(settings, WorkerList::Fixed(workers), logs).await?;
-    welcome(&url, &lb_key, &worker_key)?;
+    welcome(&url)?;
     // Task `traffic`.
-    tasks.spawn(traffic(url, lb_key, worker_key, stop.clone()));
+    tasks.spawn(traffic(url, stop.clone()));
 
     let code = run_until_signalled(app, listener, &mut signals).await;
     stop.cancel();
@@ -86,7 +75,7 @@ async fn demo(port: u16, settings: Settings, lb_key: String, logs: telemetry::Lo
     code
 }
 
-fn welcome(url: &str, lb_key: &str, worker_key: &str) -> anyhow::Result<()> {
+fn welcome(url: &str) -> anyhow::Result<()> {
     let mut output = std::io::stdout().lock();
     writeln!(
         output,
@@ -94,21 +83,21 @@ fn welcome(url: &str, lb_key: &str, worker_key: &str) -> anyhow::Result<()> {
 Andera load balancer, demo: three workers, a trickle of traffic, nothing kept.
 
   Open     {url}/
-  Keys     LB_AUTH_KEY={lb_key}  worker AUTH_KEY={worker_key}
+  Keys     LB_AUTH_KEY={LB_KEY}  worker AUTH_KEY={WORKER_KEY}
 
   A task:
-  curl -X POST {url}/task -H "Authorization: {lb_key}" -H "x-wr-auth: {worker_key}" \
+  curl -X POST {url}/task -H "Authorization: {LB_KEY}" -H "x-wr-auth: {WORKER_KEY}" \
     -H "Content-Type: application/json" -d '{{"group":"default","contract":1,"function":"hello","input":{{"name":"Andera"}}}}'
 
   A stream:
-  curl -N -X POST {url}/task -H "Authorization: {lb_key}" -H "x-wr-auth: {worker_key}" \
+  curl -N -X POST {url}/task -H "Authorization: {LB_KEY}" -H "x-wr-auth: {WORKER_KEY}" \
     -H "Content-Type: application/json" -d '{{"group":"default","contract":1,"function":"countdown","mode":"stream"}}'
 
   The workers:
-  curl {url}/dashboard/api/workers -H "Authorization: {lb_key}"
+  curl {url}/dashboard/api/workers -H "Authorization: {LB_KEY}"
 
   The log:
-  curl {url}/logs -H "Authorization: {lb_key}"
+  curl {url}/logs -H "Authorization: {LB_KEY}"
 
 Ctrl-C ends it.
 "#
@@ -118,14 +107,14 @@ Ctrl-C ends it.
 }
 
 /// A task now and then, of every kind, as clients would send them.
-async fn traffic(url: String, lb_key: String, worker_key: String, stop: CancellationToken) {
+async fn traffic(url: String, stop: CancellationToken) {
     let Ok(client) = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build() else { return };
     let tasks = TaskTracker::new();
     while stop.run_until_cancelled(tokio::time::sleep(TRAFFIC_PAUSE)).await.is_some() {
         let request = client
             .post(format!("{url}/task"))
-            .header("authorization", &lb_key)
-            .header("x-wr-auth", &worker_key)
+            .header("authorization", LB_KEY)
+            .header("x-wr-auth", WORKER_KEY)
             .json(&sample_task());
         let stop = stop.clone();
         tasks.spawn(async move {

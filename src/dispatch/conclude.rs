@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use super::backoff::backoff;
 use super::exchange::{Exchange, ExchangeEnd};
 use super::flights::StopReason;
@@ -26,7 +24,6 @@ impl Dispatcher {
         mut exchange: Exchange,
         mut run: Attempted,
         end: ExchangeEnd,
-        mut stopped: oneshot::Receiver<StopReason>,
     ) -> Option<(Claim, Permit)> {
         let worker = reservation.worker();
         let ended_at = run.attempt.ended_at.unwrap_or_else(|| self.clock.now());
@@ -42,7 +39,7 @@ impl Dispatcher {
                 reservation.unreachable();
                 self.probe.suspect(worker);
                 self.metrics.claim_returned();
-                self.give_back(lane, &claim, &mut stopped).await;
+                self.give_back(lane, &claim, &mut run.stopped).await;
                 lane.wake();
                 return None;
             }

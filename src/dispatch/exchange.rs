@@ -35,6 +35,7 @@ pub(super) enum ExchangeEnd {
 }
 
 /// The conversation with a worker about one task.
+#[expect(clippy::struct_excessive_bools, reason = "facts that hold or not, each by itself")]
 pub(super) struct Exchange {
     spec: Arc<TaskSpec>,
     timing: Timing,
@@ -120,7 +121,7 @@ impl Exchange {
                 }
                 Some(Ok(chunk)) => {
                     let overflow = self.collect(&chunk);
-                    let part = if self.client.is_some() { Some(chunk) } else { self.spill(dispatcher, overflow) };
+                    let part = if self.client.is_some() { Some(chunk) } else { self.spill(dispatcher, &overflow) };
                     if let Some(part) = part
                         && !self.pass_on(part, idle).await
                     {
@@ -151,14 +152,14 @@ impl Exchange {
     }
 
     /// A result too large to be kept is passed on from here, if it is the one the client will get.
-    fn spill(&mut self, dispatcher: &Dispatcher, overflow: Bytes) -> Option<Bytes> {
+    fn spill(&mut self, dispatcher: &Dispatcher, overflow: &Bytes) -> Option<Bytes> {
         let is_final = self.succeeded() || self.last || (self.status < 500 && self.status != 429);
         if overflow.is_empty() || self.passed_on || !is_final || !self.open_client(dispatcher) {
             return None;
         }
         let mut head = Vec::with_capacity(self.collected.len() + overflow.len());
         head.extend_from_slice(&self.collected);
-        head.extend_from_slice(&overflow);
+        head.extend_from_slice(overflow);
         Some(head.into())
     }
 

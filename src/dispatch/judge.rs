@@ -63,10 +63,9 @@ pub(super) fn judge(end: &AttemptEnd<'_>, circumstances: Circumstances) -> Decis
         }
         AttemptEnd::Broken if spent => Decision::Fail(ErrorCode::WorkerUnreachable),
         AttemptEnd::Broken if circumstances.other_worker => Decision::RetryNow,
-        AttemptEnd::Broken => Decision::RetryLater { retry_after: None },
         // The client's own patience has ended with the attempt.
         AttemptEnd::TimedOut if spent || circumstances.client_waits => Decision::Fail(ErrorCode::Timeout),
-        AttemptEnd::TimedOut => Decision::RetryLater { retry_after: None },
+        AttemptEnd::Broken | AttemptEnd::TimedOut => Decision::RetryLater { retry_after: None },
     }
 }
 

@@ -33,7 +33,6 @@ pub(super) struct Lanes {
 
 impl Lane {
     fn new(slots: Arc<LaneSlots>) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "the upper half is as good as the whole")]
         let number = (stable_hash(&slots.key().to_string()) >> 32) as u32;
         Self { slots, aside: Aside::default(), number, bell: Notify::new(), spare: Mutex::default() }
     }

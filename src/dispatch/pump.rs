@@ -13,7 +13,7 @@ use crate::task::LaneKey;
 use crate::workers::Permit;
 
 /// How long a lane must have been quiet before it may be forgotten.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 /// How long to leave a queue alone that did not answer.
 const QUEUE_PAUSE: Duration = Duration::from_millis(500);
 

@@ -48,7 +48,6 @@ impl Dispatcher {
         let spec = &waiter.spec;
         let now = self.clock.now();
         let text_hash = |text: &Option<Arc<str>>| text.as_deref().map_or(0, stable_hash);
-        #[expect(clippy::cast_possible_truncation, reason = "the upper half is as good as the whole")]
         let function = (stable_hash(&spec.function) >> 32) as u32;
         RankContext {
             lane: lane.number,

@@ -21,6 +21,8 @@ pub(super) struct Attempted {
     pub(super) attempt: Attempt,
     pub(super) timing: Timing,
     pub(super) delivered: Instant,
+    /// Says when the run is to stop.
+    pub(super) stopped: oneshot::Receiver<StopReason>,
 }
 
 impl Dispatcher {
@@ -108,7 +110,7 @@ impl Dispatcher {
         claim: Claim,
         reservation: Reservation,
         policy: Duration,
-        mut stopped: oneshot::Receiver<StopReason>,
+        stopped: oneshot::Receiver<StopReason>,
     ) -> Option<(Claim, Permit)> {
         let spec = &claim.spec;
         let limit = self.attempt_limit(spec);
@@ -130,19 +132,19 @@ impl Dispatcher {
             self.metrics.delivered_first(timing.queue);
         }
         self.flights.delivered(spec.id, attempt.clone());
-        let mut run = Attempted { attempt, timing, delivered };
+        let mut run = Attempted { attempt, timing, delivered, stopped };
 
         let last = claim.attempts + 1 >= self.attempts_allowed(spec);
         let uri = reservation.address().task_uri().clone();
         let mut exchange = Exchange::new(self, spec, timing, last);
         let end = tokio::select! {
             biased;
-            reason = &mut stopped => ExchangeEnd::Stopped(reason.unwrap_or(StopReason::Shutdown)),
+            reason = &mut run.stopped => ExchangeEnd::Stopped(reason.unwrap_or(StopReason::Shutdown)),
             end = tokio::time::timeout(limit, exchange.converse(self, uri)) => end.unwrap_or(ExchangeEnd::TimedOut),
         };
         run.attempt.ended_at = Some(self.clock.now());
         run.timing.worker = run.delivered.elapsed();
-        self.conclude(lane, claim, reservation, exchange, run, end, stopped).await
+        self.conclude(lane, claim, reservation, exchange, run, end).await
     }
 
     /// The limit of an attempt; a client that waits does not wait beyond its own deadline.

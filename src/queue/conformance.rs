@@ -25,7 +25,7 @@ pub(crate) fn limits() -> QueueLimits {
     QueueLimits {
         max_waiting: 1_000,
         max_interruptions: 2,
-        retention: Duration::from_secs(3_600),
+        retention: Duration::from_hours(1),
         retention_count: 1_000,
         retention_bytes: 1 << 30,
     }
@@ -63,7 +63,7 @@ impl Bench {
             worker_key: WorkerKey::new("k"),
             webhook: None,
             created_at: now,
-            expires_at: now.after(Duration::from_secs(3_000)),
+            expires_at: now.after(Duration::from_mins(50)),
             resumable: false,
         };
         change(&mut spec);
@@ -99,7 +99,7 @@ impl Bench {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), reached).await.expect("the state is reached");
+        tokio::time::timeout(Duration::from_mins(1), reached).await.expect("the state is reached");
     }
 }
 
@@ -180,7 +180,7 @@ pub(crate) async fn enqueue_and_claim_skips_and_respects_delay_and_pause(bench: 
     assert_eq!(claim.unwrap().spec.id, id);
 
     let mut late = bench.task("later", 0);
-    late.run_at = Some(bench.clock.now().after(Duration::from_secs(60)));
+    late.run_at = Some(bench.clock.now().after(Duration::from_mins(1)));
     let (_, claim) = bench.queue.enqueue_and_claim(late, bench.request()).await.unwrap();
     assert!(claim.is_none());
 
@@ -310,7 +310,7 @@ pub(crate) async fn a_retry_later_waits_for_its_moment(bench: Bench) {
 pub(crate) async fn a_delayed_task_can_be_promoted(bench: Bench) {
     let mut task = bench.task("g", 0);
     let id = task.spec.id;
-    task.run_at = Some(bench.clock.now().after(Duration::from_secs(600)));
+    task.run_at = Some(bench.clock.now().after(Duration::from_mins(10)));
     bench.queue.enqueue(task).await.unwrap();
     assert!(bench.claim("g").await.is_none());
     assert_eq!(bench.queue.promote(id).await, Ok(true));
@@ -388,7 +388,7 @@ pub(crate) async fn counts_follow_every_step(bench: Bench) {
     bench.add("g", 0).await;
     let gone = bench.add("g", 0).await;
     let mut late = bench.task("g", 0);
-    late.run_at = Some(bench.clock.now().after(Duration::from_secs(60)));
+    late.run_at = Some(bench.clock.now().after(Duration::from_mins(1)));
     bench.queue.enqueue(late).await.unwrap();
     assert_eq!((count(TaskState::Queued).await, count(TaskState::Delayed).await), (2, 1));
     let claim = bench.claim("g").await.unwrap();
@@ -460,7 +460,7 @@ pub(crate) async fn ended_tasks_leave_by_age(bench: Bench) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), gone).await.unwrap();
+    tokio::time::timeout(Duration::from_mins(1), gone).await.unwrap();
     assert_eq!(bench.state(waiting).await, TaskState::Queued, "only what has ended leaves");
 }
 

@@ -46,11 +46,12 @@ impl AnswerBody {
             Source::Stream(stream) => stream.next().await,
             Source::Http(body) => loop {
                 match body.frame().await? {
-                    // Trailers say nothing to a client of ours.
-                    Ok(frame) => match frame.into_data() {
-                        Ok(data) => return Some(Ok(data)),
-                        Err(_) => continue,
-                    },
+                    Ok(frame) => {
+                        // Trailers say nothing to a client of ours.
+                        if let Ok(data) = frame.into_data() {
+                            return Some(Ok(data));
+                        }
+                    }
                     Err(error) => return Some(Err(DeliveryError::Broken(super::http::describe(&error)))),
                 }
             },

@@ -27,6 +27,9 @@ pub(super) async fn discover(shared: &Shared, member: &Arc<Member>) {
         let answer = answer.and_then(|body| read_health(&body));
         let (effect, failures) = member.end_probe(&shared.slots, start, answer, shared.settings.discovery_retries);
         shared.follow_up(member, &effect);
+        if failures > 0 {
+            shared.metrics.discovery_failed();
+        }
         tokio::select! {
             () = sleep(pause(failures, shared.settings.discovery_interval)) => {}
             () = member.probe_wanted() => sleep_until(started + PROBE_GAP).await,

@@ -93,6 +93,7 @@ pub(super) async fn beat(shared: &Shared, member: &Arc<Member>) {
                 let (effect, was_live) = member.socket_lost(&shared.slots, &reason);
                 shared.follow_up(member, &effect);
                 if was_live {
+                    shared.metrics.heartbeat_lost();
                     warned = false;
                 } else {
                     warn_unusable(member, &mut warned, &reason);

@@ -21,6 +21,7 @@ use super::watch::FileWatch;
 use super::{Slots, Worker, WorkerAddress, WorkerId};
 use crate::config::{Secret, WorkerSettings};
 use crate::task::Clock;
+use crate::telemetry::Metrics;
 
 /// Why the workers cannot be watched.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,7 @@ pub struct FleetTasks {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) settings: WorkerSettings,
+    pub(super) metrics: Metrics,
     pub(super) transport: Transport,
     pub(super) slots: Arc<Slots>,
     pub(super) clock: Clock,
@@ -84,13 +86,14 @@ impl Fleet {
         lb_key: Secret,
         slots: Arc<Slots>,
         clock: Clock,
+        metrics: Metrics,
         cancel: CancellationToken,
     ) -> Result<(Self, FleetTasks), StartError> {
         let path = settings.file.clone();
         let contents = tokio::task::spawn_blocking(move || file::read(&path)).await;
         let Contents { bytes, detached } = contents.map_err(|_| StartError::CutOff)??;
         let listing = file::parse(&bytes)?;
-        let (fleet, tasks) = Self::idle(settings, lb_key, slots, clock, cancel).await?;
+        let (fleet, tasks) = Self::idle(settings, lb_key, slots, clock, metrics, cancel).await?;
         let watch = FileWatch::new(Arc::clone(&fleet.shared), bytes, detached);
         listing.warn_of_duplicates();
         fleet.shared.list(&listing.addresses);
@@ -106,10 +109,11 @@ impl Fleet {
         lb_key: Secret,
         slots: Arc<Slots>,
         clock: Clock,
+        metrics: Metrics,
         cancel: CancellationToken,
     ) -> Result<(Self, FleetTasks), StartError> {
         let addresses: Vec<_> = addresses.into_iter().map(Arc::new).collect();
-        let (fleet, tasks) = Self::idle(settings, lb_key, slots, clock, cancel).await?;
+        let (fleet, tasks) = Self::idle(settings, lb_key, slots, clock, metrics, cancel).await?;
         fleet.shared.list(&addresses);
         Ok((fleet, tasks))
     }
@@ -119,6 +123,7 @@ impl Fleet {
         lb_key: Secret,
         slots: Arc<Slots>,
         clock: Clock,
+        metrics: Metrics,
         cancel: CancellationToken,
     ) -> Result<(Self, FleetTasks), StartError> {
         let settings = settings.clone();
@@ -129,6 +134,7 @@ impl Fleet {
         let tracker = TaskTracker::new();
         let shared = Arc::new(Shared {
             settings,
+            metrics,
             transport: transport.map_err(|_| StartError::CutOff)??,
             slots,
             clock,

@@ -16,6 +16,7 @@ use self::test_worker::{KEY, TestWorker};
 use super::{Fleet, FleetTasks, LaneSlots, Slots, Worker, WorkerAddress};
 use crate::config::{Secret, WorkerSettings};
 use crate::task::{Clock, Contract, LaneKey};
+use crate::telemetry::{Metrics, Snapshot};
 
 /// How long anything may take; only a failing test waits for it.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -25,6 +26,7 @@ const NEVER: Duration = Duration::from_hours(1);
 struct Rig {
     fleet: Fleet,
     slots: Arc<Slots>,
+    metrics: Metrics,
     cancel: CancellationToken,
     tasks: FleetTasks,
 }
@@ -47,21 +49,41 @@ impl Rig {
 
     async fn with_key(workers: &[&TestWorker], settings: &WorkerSettings, key: &str) -> Self {
         let addresses: Vec<_> = workers.iter().map(|worker| WorkerAddress::parse(&worker.url).unwrap()).collect();
-        let (slots, cancel) = (Arc::new(Slots::default()), CancellationToken::new());
-        let (fleet, tasks) =
-            Fleet::fixed(addresses, settings, Secret::new(key), Arc::clone(&slots), Clock::system(), cancel.clone())
-                .await
-                .unwrap();
-        Self { fleet, slots, cancel, tasks }
+        let (slots, metrics, cancel) = (Arc::new(Slots::default()), Metrics::new(), CancellationToken::new());
+        let (fleet, tasks) = Fleet::fixed(
+            addresses,
+            settings,
+            Secret::new(key),
+            Arc::clone(&slots),
+            Clock::system(),
+            metrics.clone(),
+            cancel.clone(),
+        )
+        .await
+        .unwrap();
+        Self { fleet, slots, metrics, cancel, tasks }
     }
 
     async fn from_file(settings: &WorkerSettings) -> Self {
-        let (slots, cancel) = (Arc::new(Slots::default()), CancellationToken::new());
-        let (fleet, tasks) =
-            Fleet::start(settings, Secret::new(KEY), Arc::clone(&slots), Clock::system(), cancel.clone())
-                .await
-                .unwrap();
-        Self { fleet, slots, cancel, tasks }
+        let (slots, metrics, cancel) = (Arc::new(Slots::default()), Metrics::new(), CancellationToken::new());
+        let (fleet, tasks) = Fleet::start(
+            settings,
+            Secret::new(KEY),
+            Arc::clone(&slots),
+            Clock::system(),
+            metrics.clone(),
+            cancel.clone(),
+        )
+        .await
+        .unwrap();
+        Self { fleet, slots, metrics, cancel, tasks }
+    }
+
+    /// Waits until a counter shows that number.
+    async fn until_counted(&self, counter: &str, count: u32) {
+        let line = format!("\nandera_lb_{counter}_total {count}\n");
+        let shown = || self.metrics.render(&Snapshot::default());
+        until(|| shown().contains(&line), shown).await;
     }
 
     fn lane(&self, group: &str) -> Arc<LaneSlots> {

@@ -5,6 +5,7 @@
 mod cli;
 mod harness;
 mod protocol;
+mod readme;
 mod sample_worker;
 mod simulation;
 mod tasks;

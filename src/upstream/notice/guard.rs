@@ -53,8 +53,7 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     // Ways to write an IPv4 address: NAT64 (RFC 6052) and 6to4 (RFC 3056).
     let embedded = match segments {
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some((high, low)),
-        [0x2002, high, low, ..] => Some((high, low)),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => Some((high, low)),
         _ => None,
     };
     let embedded = embedded.map(|(high, low)| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)));

@@ -99,6 +99,8 @@ async fn a_probe_without_an_answer_in_time_fails() {
     let settings = WorkerSettings { discovery_timeout: Duration::from_millis(100), ..settings() };
     let rig = Rig::over(&[&worker], &settings).await;
     until(|| rig.reason(&worker) == "no answer within 100 ms", || rig.reason(&worker)).await;
+    let shown = || rig.metrics.render(&Snapshot::default());
+    until(|| !shown().contains("discovery_failures_total 0"), shown).await;
 }
 
 #[tokio::test]
@@ -201,6 +203,7 @@ async fn a_plain_worker_behind_an_https_address_is_unreachable() {
         Secret::new(KEY),
         Arc::new(Slots::default()),
         Clock::system(),
+        Metrics::new(),
         cancel.clone(),
     )
     .await
@@ -232,10 +235,17 @@ async fn a_kept_connection_that_the_worker_closes_is_no_failure() {
     });
     let cancel = CancellationToken::new();
     let slots = Arc::new(Slots::default());
-    let (fleet, _tasks) =
-        Fleet::fixed([address], &settings(), Secret::new(KEY), Arc::clone(&slots), Clock::system(), cancel.clone())
-            .await
-            .unwrap();
+    let (fleet, _tasks) = Fleet::fixed(
+        [address],
+        &settings(),
+        Secret::new(KEY),
+        Arc::clone(&slots),
+        Clock::system(),
+        Metrics::new(),
+        cancel.clone(),
+    )
+    .await
+    .unwrap();
     let lane = slots.lane(&LaneKey::new("g", Contract::new(1.0).unwrap()));
     until(|| lane.standing().free == 1, || format!("{:?}", fleet.workers())).await;
     let mut changes = fleet.changes();

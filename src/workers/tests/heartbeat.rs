@@ -56,6 +56,7 @@ async fn a_lost_heartbeat_means_offline_until_discovery_sees_the_worker_again() 
     rig.until_status(&worker, "offline").await;
     assert_eq!(rig.reason(&worker), "the worker's WebSocket did not answer within 400 ms");
     assert_eq!(rig.free(), 0);
+    rig.until_counted("heartbeats_lost", 1).await;
     worker.control.socket.send_replace(Socket::Serve);
     worker.control.http.send_replace(Http::Answer);
     rig.until_free(7).await;

@@ -111,7 +111,7 @@ async fn a_missing_or_wrong_file_at_the_start_is_an_error_that_says_so() {
     let settings = file(&directory, &[]);
     let start = || {
         let slots = Arc::new(Slots::default());
-        Fleet::start(&settings, Secret::new(KEY), slots, Clock::system(), CancellationToken::new())
+        Fleet::start(&settings, Secret::new(KEY), slots, Clock::system(), Metrics::new(), CancellationToken::new())
     };
     std::fs::write(&settings.file, r#"["tcp://a"]"#).unwrap();
     let error = start().await.unwrap_err();

@@ -58,7 +58,7 @@ impl Process {
 
     /// Waits for its end.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        tokio::time::timeout(std::time::Duration::from_secs(60), self.child.wait()).await.expect("it ends").unwrap()
+        tokio::time::timeout(std::time::Duration::from_mins(1), self.child.wait()).await.expect("it ends").unwrap()
     }
 
     /// `kill -9`.

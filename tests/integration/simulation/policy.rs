@@ -17,7 +17,7 @@ impl Moody {
 }
 
 impl Policy for Moody {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "moody"
     }
 

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 const LANES: [&str; 4] = ["steady", "flaky", "tiny", "deserted"];
 /// A lane with a healthy worker and nothing to wait for but its slots gets through its tasks in that time.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(super) struct World {
     slots: Arc<Slots>,

@@ -1,0 +1,37 @@
+# `make help` lists what there is. ARGS is passed on, for instance: make demo ARGS="--port 0"
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint deny bench
+
+# command:package. A C compiler builds `ring` and links; the tests send signals with `kill`.
+BUILD_TOOLS := cc:build-essential
+TEST_TOOLS := $(BUILD_TOOLS) curl:curl kill:procps nginx:nginx-light
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 8
+
+demo: rust ## A balancer, three workers and some traffic, to look at
+	@scripts/need.sh $(BUILD_TOOLS)
+	cargo run --locked -- demo $(ARGS)
+
+test: rust ## All tests, what they need installed first (by root, on Debian and Ubuntu)
+	@scripts/need.sh $(TEST_TOOLS)
+	cargo test --locked $(ARGS)
+
+lint: rust ## Format, clippy, documentation: no warning is let through
+	@scripts/need.sh $(BUILD_TOOLS)
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+
+deny: rust ## Licences, advisories and bans of the dependencies (needs cargo-deny and the internet)
+	@command -v cargo-deny >/dev/null || { echo 'cargo-deny is missing: cargo install --locked cargo-deny (about 4 minutes)' >&2; exit 1; }
+	cargo deny check --hide-inclusion-graph $(ARGS)
+
+bench: rust ## Throughput and CPU per task beside nginx; ARGS="--quick" for a short look
+	@scripts/need.sh $(BUILD_TOOLS) nginx:nginx-light
+	cargo bench --locked --bench throughput -- $(ARGS)
+
+.PHONY: rust
+rust:
+	@command -v cargo >/dev/null || { echo 'Rust is missing (1.95 or newer): https://rustup.rs' >&2; exit 1; }
