@@ -25,7 +25,12 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The response for a client that waited.
 pub(super) fn respond(task: TaskId, reply: Reply) -> Response {
     let (status, content_type, body, timing) = match reply {
-        Reply::Refused(refusal) => return ApiError::from(refusal.of(task)).into_response(),
+        Reply::Refused(refusal) => {
+            let timing = refusal.timing;
+            let mut response = ApiError::from(refusal.of(task)).into_response();
+            show_timing(response.headers_mut(), &timing.unwrap_or_default());
+            return response;
+        }
         Reply::Answer { status, content_type, body, timing } => (status, content_type, body, timing),
     };
     let body = match body {
@@ -37,9 +42,7 @@ pub(super) fn respond(task: TaskId, reply: Reply) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type.unwrap_or(JSON));
     name_task(headers, task);
-    if let Ok(value) = HeaderValue::from_str(&server_timing(&timing)) {
-        headers.insert(SERVER_TIMING, value);
-    }
+    show_timing(headers, &timing);
     response
 }
 
@@ -50,14 +53,17 @@ pub(super) fn name_task(headers: &mut http::HeaderMap, task: TaskId) {
     }
 }
 
-fn server_timing(timing: &Timing) -> String {
+fn show_timing(headers: &mut http::HeaderMap, timing: &Timing) {
     let millis = |duration: Duration| duration.as_secs_f64() * 1_000.0;
-    format!(
+    let text = format!(
         "queue;dur={:.3}, policy;dur={:.3}, worker;dur={:.3}",
         millis(timing.queue),
         millis(timing.policy),
         millis(timing.worker)
-    )
+    );
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        headers.insert(SERVER_TIMING, value);
+    }
 }
 
 /// A body that comes bit by bit. If it breaks off, so does the client's connection.

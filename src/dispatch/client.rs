@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::adopt::Adopted;
 use super::flights::StopReason;
 use super::lane::Lane;
-use super::{Dispatcher, Refusal, Reply};
+use super::{Dispatcher, Refusal, Reply, Timing};
 use crate::queue::{Cancelled, Settlement};
 use crate::task::{ErrorCode, Mode, TaskSpec, TaskState};
 
@@ -76,7 +76,16 @@ impl Client {
             }
         };
         self.replied = true;
-        reply
+        match reply {
+            Reply::Refused(refusal) => Reply::Refused(self.timed(refusal)),
+            answer @ Reply::Answer { .. } => answer,
+        }
+    }
+
+    /// Without an answer all that is known is how long the client has waited.
+    fn timed(&self, mut refusal: Refusal) -> Refusal {
+        refusal.timing.get_or_insert(Timing { queue: self.submitted.elapsed(), ..Timing::default() });
+        refusal
     }
 
     fn limit(&self) -> Duration {

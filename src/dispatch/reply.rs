@@ -67,12 +67,14 @@ pub struct Refusal {
     pub task: Option<TaskId>,
     /// When to try again.
     pub retry_after: Option<Duration>,
+    /// How long what took, for a client that waited.
+    pub timing: Option<Timing>,
 }
 
 impl Refusal {
     /// A refusal.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), task: None, retry_after: None }
+        Self { code, message: message.into(), task: None, retry_after: None, timing: None }
     }
 
     /// Names the task.
