@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
@@ -17,12 +18,14 @@ pub struct LogLayer {
     ring: LogRing,
     output: Option<Lines>,
     clock: Clock,
+    /// Held from the time of a line to its place, so that both outputs have the same order and times never go back.
+    order: Mutex<()>,
 }
 
 impl LogLayer {
     /// A layer that only fills `ring`: for tests and embedding.
     pub fn new(ring: LogRing) -> Self {
-        Self { ring, output: None, clock: Clock::system() }
+        Self { ring, output: None, clock: Clock::system(), order: Mutex::default() }
     }
 
     pub(super) fn with_output(mut self, lines: Lines) -> Self {
@@ -33,6 +36,7 @@ impl LogLayer {
 
 impl<S: Subscriber> Layer<S> for LogLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let _order = self.order.lock();
         let line: Arc<str> = line::format(event, self.clock.now()).into();
         if let Some(output) = &self.output {
             output.push(Arc::clone(&line));
