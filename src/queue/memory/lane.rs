@@ -368,8 +368,9 @@ impl Inner {
             return false;
         };
         entry.state = TaskState::Queued;
-        let order = entry.order();
-        if let Some(at) = entry.run_at.take() {
+        let (order, expires_at) = (entry.order(), entry.spec.expires_at);
+        // At the moment it expires, both are the same timer.
+        if let Some(at) = entry.run_at.take().filter(|at| *at != expires_at) {
             self.timers.remove(&(at, id));
         }
         self.ready.insert(order, id);
