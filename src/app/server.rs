@@ -48,7 +48,8 @@ impl Server {
         let room = Arc::new(Semaphore::new(self.max_connections));
         loop {
             // Without room the next client waits in the listener's backlog.
-            let Ok(place) = Arc::clone(&room).acquire_owned().await else { break };
+            let place = closing.run_until_cancelled(Arc::clone(&room).acquire_owned()).await;
+            let Some(Ok(place)) = place else { break };
             let stream = tokio::select! {
                 biased;
                 () = closing.cancelled() => break,
