@@ -3,11 +3,13 @@
 mod answer;
 mod app;
 mod process;
+mod stub_worker;
 mod until;
 mod worker;
 
 pub(crate) use answer::Answer;
-pub(crate) use app::TestApp;
+pub(crate) use app::{TestApp, with};
+pub(crate) use stub_worker::{Say, StubWorker};
 pub(crate) use until::{until, until_some};
 pub(crate) use worker::TestWorker;
 
