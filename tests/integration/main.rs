@@ -2,7 +2,18 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod drain;
 mod harness;
+mod lane_order;
+mod leaving_clients;
+mod limits;
+mod lost_workers;
+mod retries;
 mod sample_worker;
 mod simulation;
+mod streams;
 mod tasks;
+mod timeouts;
+mod waves;
+mod worker_list;
+mod worker_status;
