@@ -13,6 +13,10 @@ use super::{Dispatcher, Refusal, Reply, Timing};
 use crate::queue::{Cancelled, Settlement};
 use crate::task::{ErrorCode, Mode, TaskSpec, TaskState};
 
+/// When to look again at a task that could not be given up because it ran: its run may end in a retry that nobody takes. Also the
+/// least time between two looks at a lane that has a worker.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// A client that waits for its reply. Dropping it means that the client has left.
 pub(super) struct Client {
     dispatcher: Arc<Dispatcher>,
@@ -47,9 +51,7 @@ impl Client {
     pub(super) async fn reply(mut self, mut run: Option<Adopted>) -> Reply {
         let dispatcher = Arc::clone(&self.dispatcher);
         let mut draining = false;
-        // Once the task is out of the lane, its run keeps the time and answers.
-        let mut waits = true;
-        let alarm = tokio::time::sleep_until(self.first_look(run.is_some()));
+        let alarm = tokio::time::sleep_until(self.first_look());
         tokio::pin!(alarm);
         let reply = loop {
             tokio::select! {
@@ -60,18 +62,16 @@ impl Client {
                     });
                 }
                 () = async { if let Some(run) = &mut run { run.await } }, if run.is_some() => run = None,
-                () = &mut alarm, if waits => match self.patience() {
+                () = &mut alarm => match self.patience() {
                     Patience::Until(then) => alarm.as_mut().reset(then),
                     Patience::Over(refusal) => match self.give_up(&refusal).await {
                         Some(reply) => break reply,
-                        None => waits = false,
+                        None => alarm.as_mut().reset(Instant::now() + LOOK_AGAIN),
                     },
                 },
                 () = dispatcher.draining.cancelled(), if !draining => {
                     draining = true;
-                    if !self.spec.resumable && let Some(reply) = self.give_up(&Refusal::shutting_down()).await {
-                        break reply;
-                    }
+                    alarm.as_mut().reset(Instant::now());
                 }
             }
         };
@@ -92,13 +92,15 @@ impl Client {
         self.spec.options.timeout.unwrap_or(self.dispatcher.settings.tasks.timeout)
     }
 
-    fn first_look(&self, runs: bool) -> Instant {
-        let no_worker = self.dispatcher.settings.tasks.no_worker_timeout;
-        self.submitted + if runs { self.limit() } else { self.limit().min(no_worker) }
+    fn first_look(&self) -> Instant {
+        self.submitted + self.limit().min(self.dispatcher.settings.tasks.no_worker_timeout)
     }
 
     /// Whether a client that waits in its lane should go on waiting.
     fn patience(&self) -> Patience {
+        if self.dispatcher.is_draining() && !self.spec.resumable {
+            return Patience::Over(Refusal::shutting_down());
+        }
         let now = Instant::now();
         let deadline = self.submitted + self.limit();
         if now >= deadline {
@@ -106,8 +108,9 @@ impl Client {
         }
         let no_worker = self.dispatcher.settings.tasks.no_worker_timeout;
         let without = self.lane.slots.standing().without_ready_since;
-        let over = without.map_or(now, |since| since.max(self.submitted)) + no_worker;
-        if without.is_some() && over <= now {
+        let Some(since) = without else { return Patience::Until(deadline.min(now + no_worker.max(LOOK_AGAIN))) };
+        let over = since.max(self.submitted) + no_worker;
+        if over <= now {
             let message = format!("No worker is ready for {}", self.lane.key());
             return Patience::Over(Refusal::new(ErrorCode::NoWorker, message).retry_after(no_worker));
         }

@@ -54,8 +54,7 @@ impl Dispatcher {
         let task = self.task(submission);
         let id = task.spec.id;
         if !mode.client_waits() {
-            let run = self.enqueue(&lane, task).await.map_err(|error| not_enqueued(&error, id))?;
-            self.metrics.submitted(mode);
+            let run = self.enqueue(&lane, task).await?;
             if let Some((claim, permit)) = run {
                 self.tasks.spawn(Arc::clone(self).run(lane, claim, permit));
             }
@@ -65,14 +64,24 @@ impl Dispatcher {
         let spec = Arc::clone(&task.spec);
         // Registered first: the task may end before its enqueue has answered.
         let client = Client::new(self, &lane, &spec, submitted);
-        let run = self.enqueue(&lane, task).await.map_err(|error| not_enqueued(&error, id))?;
-        self.metrics.submitted(mode);
+        let run = self.enqueue(&lane, task).await?;
         let run = run.map(|(claim, permit)| Adopted::new(Arc::clone(self).run(lane, claim, permit), &self.tasks));
         Ok(Accepted::Replied(id, client.reply(run).await))
     }
 
     /// Puts a task into its lane; with a permit in hand, the lane's head is claimed in the same step.
-    async fn enqueue(&self, lane: &Arc<Lane>, task: NewTask) -> Result<Option<(Claim, Permit)>, QueueError> {
+    async fn enqueue(&self, lane: &Arc<Lane>, task: NewTask) -> Result<Option<(Claim, Permit)>, Refusal> {
+        let (id, mode) = (task.spec.id, task.spec.mode);
+        let entered = self.enter(lane, task).await.map_err(|error| match error {
+            // There is no such task.
+            QueueError::Full { .. } => refusal(&error),
+            _ => refusal(&error).of(id),
+        })?;
+        self.metrics.submitted(mode);
+        Ok(entered)
+    }
+
+    async fn enter(&self, lane: &Arc<Lane>, task: NewTask) -> Result<Option<(Claim, Permit)>, QueueError> {
         let permit = if task.run_at.is_none() && !lane.aside.is_full() { lane.slots.try_permit() } else { None };
         let Some(permit) = permit else {
             let enqueued = self.queue.enqueue(task).await?;
@@ -124,14 +133,6 @@ impl Dispatcher {
     /// The moment a waiting client gives up.
     pub(super) fn client_deadline(&self, spec: &TaskSpec) -> Timestamp {
         spec.created_at.after(spec.options.timeout.unwrap_or(self.settings.tasks.timeout))
-    }
-}
-
-/// A task that could not be enqueued. If the outcome is unclear there may be one of that id.
-fn not_enqueued(error: &QueueError, id: TaskId) -> Refusal {
-    match error {
-        QueueError::Unavailable(_) => refusal(error).of(id),
-        QueueError::Full { .. } | QueueError::LeaseLost => refusal(error),
     }
 }
 

@@ -407,6 +407,9 @@ pub(crate) async fn a_full_queue_refuses_until_there_is_room(bench: Bench) {
     let refused = Err(QueueError::Full { limit: 2 });
     assert_eq!(bench.queue.enqueue(bench.task("g", 0)).await, refused);
     assert_eq!(bench.queue.enqueue(bench.task("other", 0)).await, refused, "the limit is of all lanes together");
+    let (_, claim) = bench.queue.enqueue_and_claim(bench.task("idle", 0), bench.request()).await.unwrap();
+    assert!(claim.is_some(), "what runs at once makes no queue longer");
+    assert!(bench.queue.enqueue_and_claim(bench.task("g", 0), bench.request()).await.is_err());
     bench.claim("g").await.unwrap();
     assert_eq!(bench.queue.enqueue(bench.task("g", 0)).await, Ok(Enqueued::New));
 }
@@ -464,6 +467,19 @@ pub(crate) async fn ended_tasks_leave_by_age(bench: Bench) {
     assert_eq!(bench.state(waiting).await, TaskState::Queued, "only what has ended leaves");
 }
 
+pub(crate) async fn what_was_purged_takes_nobodys_place(bench: Bench) {
+    let mut ids = Vec::new();
+    for group in ["kept", "purged", "kept"] {
+        ids.push(bench.add(group, 0).await);
+        let claim = bench.claim(group).await.unwrap();
+        bench.queue.settle(&claim.lease, complete()).await.unwrap();
+        let filter = TaskFilter { group: Some("purged".into()), ..TaskFilter::default() };
+        bench.queue.purge(&filter).await.unwrap();
+    }
+    assert_eq!(bench.state(ids[0]).await, TaskState::Completed, "two are kept, and only two are there");
+    assert_eq!(bench.state(ids[2]).await, TaskState::Completed);
+}
+
 pub(crate) async fn purges_what_has_ended_and_nothing_else(bench: Bench) {
     let waiting = bench.add("g", 0).await;
     let ended = bench.add("g", 0).await;
@@ -503,7 +519,7 @@ macro_rules! conformance {
             purges_what_has_ended_and_nothing_else
         }
         conformance! { @with $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_refuses_until_there_is_room }
-        conformance! { @with $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, ended_tasks_leave_by_count }
+        conformance! { @with $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, ended_tasks_leave_by_count what_was_purged_takes_nobodys_place }
         conformance! { @with $make, suite::QueueLimits { retention: std::time::Duration::from_secs(2), ..suite::limits() }, ended_tasks_leave_by_age }
     };
     (@with $make:expr, $limits:expr, $($name:ident)*) => {

@@ -9,7 +9,7 @@ mod history;
 mod index;
 mod lane;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -192,8 +192,11 @@ impl TaskQueue for MemoryQueue {
         task: NewTask,
         request: ClaimRequest,
     ) -> Result<(Enqueued, Option<Claim>), QueueError> {
-        // A task that runs at once makes no queue longer, but it may stay while an older one is taken.
-        self.admit()?;
+        // A task that runs at once makes no queue longer: a flood elsewhere is no reason to refuse it.
+        let runs_at_once = task.run_at.is_none() && self.lane(&task.spec.lane).is_idle();
+        if !runs_at_once {
+            self.admit()?;
+        }
         self.add(task, Some(&request))
     }
 
@@ -303,13 +306,16 @@ impl TaskQueue for MemoryQueue {
         let mut purged = 0;
         loop {
             let page = self.list(&filter).await?;
+            let mut forgotten = HashSet::new();
             for record in page.tasks.iter().filter(|record| record.state.is_ending()) {
                 let id = record.spec.id;
                 if self.index.get(id).is_some_and(|lane| lane.forget(id)) {
                     self.index.remove(id);
-                    purged += 1;
+                    forgotten.insert(id);
                 }
             }
+            purged += forgotten.len() as u64;
+            self.history.remove(&forgotten);
             match page.next {
                 Some(next) => filter.before = Some(next),
                 None => return Ok(purged),

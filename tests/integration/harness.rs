@@ -4,13 +4,15 @@ mod answer;
 pub(crate) mod app;
 mod process;
 mod recorder;
+mod stub_worker;
 mod until;
 mod worker;
 
 pub(crate) use answer::Answer;
-pub(crate) use app::TestApp;
+pub(crate) use app::{TestApp, with};
 pub(crate) use process::Process;
 pub(crate) use recorder::Recorder;
+pub(crate) use stub_worker::{Say, StubWorker};
 pub(crate) use until::{until, until_some};
 pub(crate) use worker::TestWorker;
 

@@ -3,9 +3,20 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cli;
+mod drain;
 mod harness;
+mod lane_order;
+mod leaving_clients;
+mod limits;
+mod lost_workers;
 mod protocol;
 mod readme;
+mod retries;
 mod sample_worker;
 mod simulation;
+mod streams;
 mod tasks;
+mod timeouts;
+mod waves;
+mod worker_list;
+mod worker_status;

@@ -1,6 +1,6 @@
 //! Which ended tasks are kept.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -34,6 +34,16 @@ impl History {
         let mut inner = self.inner.lock();
         inner.bytes += ended.bytes;
         inner.ended.push_back(Kept { task: ended.task, lane: Arc::clone(lane), at: ended.at, bytes: ended.bytes });
+    }
+
+    /// Takes out tasks that were forgotten for another reason, so that they take nobody's place.
+    pub(super) fn remove(&self, forgotten: &HashSet<TaskId>) {
+        if forgotten.is_empty() {
+            return;
+        }
+        let mut inner = self.inner.lock();
+        inner.ended.retain(|kept| !forgotten.contains(&kept.task));
+        inner.bytes = inner.ended.iter().map(|kept| kept.bytes).sum();
     }
 
     /// Takes out the oldest task if the limits leave no room for it.

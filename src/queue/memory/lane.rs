@@ -211,6 +211,12 @@ impl Lane {
         LaneCounts { lane: self.key.clone(), counts: inner.counts, paused: inner.paused }
     }
 
+    /// Whether a task that comes now would be the head.
+    pub(super) fn is_idle(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.ready.is_empty() && !inner.paused
+    }
+
     pub(super) fn set_paused(&self, paused: bool) {
         self.inner.lock().paused = paused;
     }
@@ -368,8 +374,9 @@ impl Inner {
             return false;
         };
         entry.state = TaskState::Queued;
-        let order = entry.order();
-        if let Some(at) = entry.run_at.take() {
+        let (order, expires_at) = (entry.order(), entry.spec.expires_at);
+        // At the moment it expires, both are the same timer.
+        if let Some(at) = entry.run_at.take().filter(|at| *at != expires_at) {
             self.timers.remove(&(at, id));
         }
         self.ready.insert(order, id);

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 use super::process::Process;
 use super::{Answer, LB_KEY, TestWorker, WORKER_KEY, until};
@@ -65,8 +66,25 @@ impl TestApp {
         self.get("/dashboard/api/workers").await.json().as_array().unwrap().clone()
     }
 
+    /// What `/dashboard/api/workers` says of one worker.
+    pub(crate) async fn worker(&self, url: &str) -> Value {
+        self.workers().await.into_iter().find(|worker| worker["url"] == url).unwrap_or_default()
+    }
+
+    /// Waits until a worker has that status.
+    pub(crate) async fn sees(&self, url: &str, status: &str) {
+        until(&format!("{url} is {status}"), || async { self.worker(url).await["status"] == status }).await;
+    }
+
     pub(crate) fn workers_file(&self) -> PathBuf {
         self.directory.path().join("workers.json")
+    }
+
+    /// Puts another list in the place of the workers file.
+    pub(crate) fn list(&self, urls: &[&str]) {
+        let new = self.directory.path().join("workers.json.new");
+        std::fs::write(&new, json!(urls).to_string()).unwrap();
+        std::fs::rename(new, self.workers_file()).unwrap();
     }
 
     /// A request with the key.
@@ -94,9 +112,40 @@ impl TestApp {
         Answer::of(self.task(body).send().await.unwrap()).await
     }
 
+    /// Sends a task without waiting for its answer. Aborting the handle closes the client's connection.
+    pub(crate) fn spawn(&self, body: &Value) -> JoinHandle<Answer> {
+        let request = self.task(body);
+        tokio::spawn(async move { Answer::of(request.send().await.unwrap()).await })
+    }
+
+    /// Sends a task in mode `async`; gives its id.
+    pub(crate) async fn accept(&self, body: &Value) -> String {
+        let answer = self.submit(&with(body.clone(), json!({ "mode": "async" }))).await;
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        answer.task_id()
+    }
+
+    /// Waits until that many tasks wait in the lane of that group.
+    pub(crate) async fn waiting(&self, group: &str, count: u64) {
+        let metric = format!("andera_lb_lane_queued{{group=\"{group}\",contract=\"1\"}}");
+        until(&format!("{metric} is {count}"), || async { self.metric(&metric).await == count }).await;
+    }
+
+    /// The value of a metric, with its labels; 0 if there is none.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let metrics = self.get("/metrics").await;
+        let value = metrics.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+
     /// A task for group `default`, contract 1.
     pub(crate) fn call(function: &str, input: &Value) -> Value {
         json!({ "group": "default", "contract": 1, "function": function, "input": input })
+    }
+
+    /// The task as `GET /tasks/{id}` shows it now.
+    pub(crate) async fn shown(&self, id: &str) -> Value {
+        self.get(&format!("/tasks/{id}")).await.json()
     }
 
     /// The task as `GET /tasks/{id}` shows it, once it has ended.
@@ -108,14 +157,36 @@ impl TestApp {
         self.process.lines()
     }
 
+    /// The lines it has printed that contain this.
+    pub(crate) fn lines_with(&self, part: &str) -> Vec<String> {
+        self.lines().into_iter().filter(|line| line.contains(part)).collect()
+    }
+
+    /// Waits until it has printed this.
+    pub(crate) async fn prints(&self, part: &str) {
+        self.process.printed(part).await;
+    }
+
     /// SIGTERM: the drain begins.
     pub(crate) fn terminate(&self) {
         self.process.signal("-TERM");
     }
 
+    /// SIGINT.
+    pub(crate) fn interrupt(&self) {
+        self.process.signal("-INT");
+    }
+
     pub(crate) async fn exited(&mut self) -> ExitStatus {
         self.process.ended().await
     }
+}
+
+/// The body with further fields.
+pub(crate) fn with(mut body: Value, fields: Value) -> Value {
+    let Value::Object(fields) = fields else { panic!("{fields} is no object") };
+    body.as_object_mut().unwrap().extend(fields);
+    body
 }
 
 /// One client for all tests.

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 use super::process::Process;
-use super::{LB_KEY, WORKER_KEY};
+use super::{Answer, LB_KEY, WORKER_KEY, until};
 
 /// A sample worker as a process of its own, on free ports, with a ledger of what it ran.
 pub(crate) struct TestWorker {
@@ -56,7 +57,50 @@ impl TestWorker {
 
     /// How many runs have begun.
     pub(crate) fn started(&self) -> usize {
-        self.ledger().iter().filter(|event| event["event"] == "start").count()
+        self.order().len()
+    }
+
+    /// Waits until that many runs have begun.
+    pub(crate) async fn has_started(&self, count: usize) {
+        until(&format!("{count} runs begun at {}", self.url), || async { self.started() >= count }).await;
+    }
+
+    /// The tasks whose runs have begun, in order.
+    pub(crate) fn order(&self) -> Vec<String> {
+        let starts = self.ledger().into_iter().filter(|event| event["event"] == "start");
+        starts.map(|event| event["taskId"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The most runs there were at once.
+    pub(crate) fn peak(&self) -> usize {
+        let (mut running, mut peak) = (0_usize, 0);
+        for event in self.ledger() {
+            match event["event"].as_str() {
+                Some("start") => running += 1,
+                Some("end") => running -= 1,
+                _ => {}
+            }
+            peak = peak.max(running);
+        }
+        peak
+    }
+
+    /// The time of the nth event of that name, in milliseconds.
+    pub(crate) fn time_of(&self, event: &str, n: usize) -> i64 {
+        let mut events = self.ledger().into_iter().filter(|entry| entry["event"] == event);
+        events.nth(n).unwrap()["at"].as_i64().unwrap()
+    }
+
+    /// Sends a task past the balancer.
+    pub(crate) fn spawn_past_the_balancer(&self, body: &Value) -> JoinHandle<Answer> {
+        let request = super::app::client().post(format!("{}/task", self.url)).header("authorization", WORKER_KEY);
+        let request = request.header("x-lb-auth", LB_KEY).json(body);
+        tokio::spawn(async move { Answer::of(request.send().await.unwrap()).await })
+    }
+
+    /// `-STOP` and `-CONT`, for example.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.process.signal(signal);
     }
 
     /// Dies without a word.
