@@ -1,6 +1,6 @@
 //! Who waits for which task, and which tasks run here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -116,9 +116,18 @@ impl Flights {
         self.shard(id).lock().get_mut(&id).and_then(|flight| flight.client.take())
     }
 
-    /// A task has ended: everybody who waits for it is told. `reply` gets the last answer of a worker.
-    pub(super) fn ended(&self, id: TaskId, reply: impl FnOnce(Option<Reply>) -> Reply) {
-        let Some(flight) = self.shard(id).lock().remove(&id) else { return };
+    /// A task has ended, by the run of that token if it was one: everybody who waits for it is told. `reply` gets the last answer of
+    /// a worker.
+    pub(super) fn ended(&self, id: TaskId, token: Option<u64>, reply: impl FnOnce(Option<Reply>) -> Reply) {
+        let flight = {
+            let mut shard = self.shard(id).lock();
+            let Some(mut flight) = shard.remove(&id) else { return };
+            // The task may run again already, on request: that run goes on.
+            if let Some(run) = flight.run.take_if(|run| Some(run.lease.token) != token) {
+                shard.insert(id, Flight { run: Some(run), ..Flight::default() });
+            }
+            flight
+        };
         if let Some(client) = flight.client {
             // The client may have left.
             let _ = client.send(reply(flight.last_answer));
@@ -159,6 +168,16 @@ impl Flights {
         let mut leases: Vec<Lease> = self.shards.iter().flat_map(held).collect();
         leases.sort_unstable_by_key(|lease| lease.task);
         leases
+    }
+
+    /// The tasks that run here and were sent to that worker.
+    pub(super) fn sent_to(&self, worker: &str) -> HashSet<TaskId> {
+        let sent = |shard: &Mutex<HashMap<TaskId, Flight, RandomState>>| {
+            let shard = shard.lock();
+            let runs = shard.iter().filter_map(|(id, flight)| Some((*id, flight.run.as_ref()?.attempt.as_ref()?)));
+            runs.filter(|(_, attempt)| *attempt.worker == *worker).map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(sent).collect()
     }
 
     /// The attempt that is under way here.
