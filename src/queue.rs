@@ -34,7 +34,7 @@ pub use settlement::{Cancelled, Ending, Released, Requeued, Settled, Settlement,
 use crate::task::{LaneKey, Priority, TaskId, TaskRecord, TaskSpec, Timestamp};
 
 /// How far a position is counted.
-pub const MAX_POSITION: u64 = 10_000;
+pub const MAX_POSITION: usize = 10_000;
 
 /// A task to enqueue.
 #[derive(Clone, Debug)]

@@ -185,3 +185,33 @@ impl Flights {
         self.shard(id).lock().get(&id).and_then(|flight| flight.run.as_ref()).and_then(|run| run.attempt.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{Contract, LaneKey, Timestamp};
+
+    fn lease(token: u64) -> Lease {
+        let lane = LaneKey::new("g", Contract::new(1.0).unwrap());
+        Lease { task: TaskId::new(Timestamp::from_millis(1), 1), lane, token }
+    }
+
+    fn no_reply(_: Option<Reply>) -> Reply {
+        panic!("no client waits")
+    }
+
+    #[test]
+    fn an_ending_told_late_leaves_the_next_run_alone() {
+        let flights = Flights::default();
+        let (first, second) = (lease(1), lease(2));
+        let _first = flights.claimed(&first);
+        let mut stopped = flights.claimed(&second);
+        let mut watcher = flights.watch(first.task);
+        flights.ended(first.task, Some(first.token), no_reply);
+        assert_eq!(watcher.try_recv(), Ok(()), "whoever waits is told");
+        assert_eq!(flights.leases(), std::slice::from_ref(&second));
+        assert_eq!(stopped.try_recv(), Err(oneshot::error::TryRecvError::Empty), "it goes on");
+        flights.ended(second.task, Some(second.token), no_reply);
+        assert!(flights.leases().is_empty());
+    }
+}

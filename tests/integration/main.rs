@@ -8,4 +8,5 @@ mod protocol;
 mod readme;
 mod sample_worker;
 mod simulation;
+mod task_api;
 mod tasks;

@@ -162,12 +162,12 @@ pub(crate) async fn a_position_is_counted_only_so_far(bench: Bench) {
     for _ in 0..MAX_POSITION + 2 {
         ids.push(bench.add("g", 0).await);
     }
-    let within = ids[MAX_POSITION as usize];
-    let beyond = ids[MAX_POSITION as usize + 1];
-    assert_eq!(bench.queue.position(within).await, Ok(Some(MAX_POSITION)));
+    let within = ids[MAX_POSITION];
+    let beyond = ids[MAX_POSITION + 1];
+    assert_eq!(bench.queue.position(within).await, Ok(Some(MAX_POSITION as u64)));
     assert_eq!(bench.queue.position(beyond).await, Ok(None));
     bench.claim("g").await.unwrap();
-    assert_eq!(bench.queue.position(beyond).await, Ok(Some(MAX_POSITION)));
+    assert_eq!(bench.queue.position(beyond).await, Ok(Some(MAX_POSITION as u64)));
 }
 
 pub(crate) async fn a_promotion_is_told(bench: Bench) {

@@ -25,7 +25,7 @@ impl Lane {
         let inner = self.inner.lock();
         let order = inner.entries.get(&id).filter(|entry| entry.state == TaskState::Queued)?.order();
         // A bounded count, for the lock's sake.
-        let before = inner.ready.range(..order).take(MAX_POSITION as usize + 1).count() as u64;
-        (before <= MAX_POSITION).then_some(before)
+        let before = inner.ready.range(..order).take(MAX_POSITION + 1).count();
+        (before <= MAX_POSITION).then_some(before as u64)
     }
 }
