@@ -8,6 +8,7 @@ mod body;
 mod compression;
 mod error;
 mod health;
+mod lanes;
 mod logs;
 mod metrics;
 mod path;
@@ -15,6 +16,7 @@ mod query;
 mod reply;
 mod task;
 mod task_json;
+mod task_list;
 mod tasks;
 
 use std::sync::Arc;
@@ -53,7 +55,13 @@ pub struct ApiState {
 pub fn router(state: ApiState) -> Router {
     let protected = Router::new()
         .route("/task", post(task::submit))
-        .route("/tasks/{id}", get(tasks::show))
+        .route("/tasks", get(task_list::list))
+        .route("/tasks/{id}", get(tasks::show).delete(tasks::cancel).patch(tasks::change))
+        .route("/tasks/{id}/retry", post(tasks::retry))
+        .route("/tasks/{id}/promote", post(tasks::promote))
+        .route("/lanes", get(lanes::list))
+        .route("/lanes/{group}/{contract}/pause", post(lanes::pause))
+        .route("/lanes/{group}/{contract}/resume", post(lanes::resume))
         .route("/logs", get(logs::show))
         .route("/metrics", get(metrics::show))
         .layer(axum::middleware::from_fn_with_state(state.key.clone(), require_key));

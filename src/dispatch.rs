@@ -17,11 +17,15 @@
 //! | `lane`, `aside`, `pump` | a lane, the tasks set aside in it, and the task that looks after it |
 //! | `flights` | who waits for which task, and which tasks run here |
 //! | `upkeep` | renews leases, hears what the queue does by itself |
+//! | `view`, `waiting`, `lane_view` | how tasks and lanes stand |
+//! | `cancel`, `change` | what may be asked for a task: to end, to run again, sooner, before others |
 //! | `drain` | the orderly end |
 
 mod adopt;
 mod aside;
 mod backoff;
+mod cancel;
+mod change;
 mod client;
 mod conclude;
 mod drain;
@@ -30,6 +34,7 @@ mod exchange;
 mod flights;
 mod judge;
 mod lane;
+mod lane_view;
 mod pump;
 mod rank;
 mod reply;
@@ -38,6 +43,7 @@ mod settle;
 mod submit;
 mod upkeep;
 mod view;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,10 +51,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use cancel::CancelOutcome;
 pub use drain::DrainReport;
+pub use lane_view::LaneView;
 pub use reply::{Refusal, Reply, ReplyBody, StreamPart, Timing};
 pub use submit::{Accepted, Submission};
-pub use view::{CancelOutcome, TaskView};
+pub use view::{TaskListing, TaskView};
+pub use waiting::{WaitingReason, WaitingView};
 
 use self::flights::Flights;
 use self::lane::Lanes;

@@ -8,7 +8,7 @@
 //!   task's present one gets [`QueueError::LeaseLost`], and nothing changes.
 //! - **Repeats.** Every write may be repeated after an unclear outcome: an enqueue of the same id makes no second task, a settle
 //!   with the same token answers as the first did, a claim with the same request id returns the same task.
-//! - **One ending.** A task that has ended stays as it ended.
+//! - **One ending.** A task that has ended stays as it ended, unless somebody asks for it to be run again.
 
 mod claim;
 mod error;
@@ -29,9 +29,12 @@ pub use claim::{Claim, ClaimRequest, Lease, MAX_SKIPPED, RequestId};
 pub use error::QueueError;
 pub use filter::{LaneCounts, StateCounts, TaskFilter, TaskPage};
 pub use memory::MemoryQueue;
-pub use settlement::{Cancelled, Ending, Released, Settled, Settlement, Waiting};
+pub use settlement::{Cancelled, Ending, Released, Requeued, Settled, Settlement, Waiting};
 
 use crate::task::{LaneKey, Priority, TaskId, TaskRecord, TaskSpec, Timestamp};
+
+/// How far a position is counted.
+pub const MAX_POSITION: usize = 10_000;
 
 /// A task to enqueue.
 #[derive(Clone, Debug)]
@@ -71,7 +74,8 @@ pub struct QueueLimits {
 /// What happens in the queue without its caller's doing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum QueueEvent {
-    /// A task of that lane has become claimable: its time came, or its lease ran out.
+    /// A task of that lane has become claimable: its time came, its lease ran out, it was promoted or requeued, or its lane was
+    /// resumed.
     Claimable(LaneKey),
     /// A task has ended by the queue's own rules: it expired, or was interrupted too often.
     Ended(Ending),
@@ -130,12 +134,21 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// Makes a delayed task claimable now. `false` if it was not delayed.
     async fn promote(&self, id: TaskId) -> Result<bool, QueueError>;
 
+    /// Has a task that has ended run again as the same task: queued, behind its equals, until `expires_at`. Its attempts stay and are
+    /// not counted against its limit any more; interruptions begin at none; the end's time, result, error and code are gone. A sync
+    /// task is async from then on. It is a waiting task like any other, so the queue may be full for it. A repeat finds it waiting.
+    async fn requeue(&self, id: TaskId, expires_at: Timestamp) -> Result<Requeued, QueueError>;
+
     /// Changes the priority of a task that waits; it goes behind its new equals by its time of submission. `false` if it does
     /// not wait any more.
     async fn reprioritize(&self, id: TaskId, priority: Option<Priority>) -> Result<bool, QueueError>;
 
     /// What is known of a task.
     async fn get(&self, id: TaskId) -> Result<Option<TaskRecord>, QueueError>;
+
+    /// How many tasks of its lane are claimed before this one: 0 is next. `None` if it is not queued, or stands behind more than
+    /// [`MAX_POSITION`] others.
+    async fn position(&self, id: TaskId) -> Result<Option<u64>, QueueError>;
 
     /// Tasks that match, newest first.
     async fn list(&self, filter: &TaskFilter) -> Result<TaskPage, QueueError>;

@@ -3,6 +3,7 @@
 mod attempt;
 mod candidates;
 mod chance;
+mod change;
 mod code;
 mod contract;
 mod credential;
@@ -21,6 +22,7 @@ mod time;
 pub use attempt::{Attempt, AttemptOutcome};
 pub use candidates::{Candidate, Candidates};
 pub use chance::Chance;
+pub use change::PriorityChange;
 pub use code::ErrorCode;
 pub use contract::Contract;
 pub use credential::WorkerKey;

@@ -28,6 +28,12 @@ impl ApiError {
         Self { code, message: message.into(), task: None, retry_after: None }
     }
 
+    /// Names the task.
+    #[must_use]
+    pub fn of(self, task: TaskId) -> Self {
+        Self { task: Some(task), ..self }
+    }
+
     fn status(&self) -> StatusCode {
         match self.code {
             ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
@@ -43,13 +49,20 @@ impl ApiError {
             | ErrorCode::InvalidMode
             | ErrorCode::InvalidWebhook
             | ErrorCode::InvalidOptions
-            | ErrorCode::InvalidQuery => StatusCode::BAD_REQUEST,
+            | ErrorCode::InvalidQuery
+            | ErrorCode::UnknownField => StatusCode::BAD_REQUEST,
             ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ErrorCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::QueueFull | ErrorCode::PolicyRejected | ErrorCode::TooManyRequests => {
                 StatusCode::TOO_MANY_REQUESTS
             }
-            ErrorCode::Cancelled | ErrorCode::ClientGone => StatusCode::CONFLICT,
+            ErrorCode::Cancelled
+            | ErrorCode::ClientGone
+            | ErrorCode::TaskEnded
+            | ErrorCode::TaskNotEnded
+            | ErrorCode::TaskNotDelayed
+            | ErrorCode::TaskNotWaiting
+            | ErrorCode::StreamFinished => StatusCode::CONFLICT,
             ErrorCode::NoWorker | ErrorCode::QueueUnavailable | ErrorCode::ShuttingDown => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::dispatch::TaskView;
+use crate::dispatch::{TaskView, WaitingView};
 use crate::task::{Attempt, Contract, ErrorCode, Mode, Priority, StoredResult, TaskId, TaskState, Timestamp};
 
 /// A task as the API shows it.
@@ -25,6 +25,8 @@ pub(super) struct TaskJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     finished_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<WaitingView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<ResultJson>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     result_truncated: bool,
@@ -44,6 +46,17 @@ enum ResultJson {
 
 impl<'a> From<&'a TaskView> for TaskJson<'a> {
     fn from(view: &'a TaskView) -> Self {
+        Self::of(view, view.record.result.as_ref().map(ResultJson::from))
+    }
+}
+
+impl<'a> TaskJson<'a> {
+    /// A task as lists show it: without its result.
+    pub(super) fn listed(view: &'a TaskView) -> Self {
+        Self::of(view, None)
+    }
+
+    fn of(view: &'a TaskView, result: Option<ResultJson>) -> Self {
         let record = &view.record;
         let spec = &record.spec;
         Self {
@@ -59,7 +72,8 @@ impl<'a> From<&'a TaskView> for TaskJson<'a> {
             created_at: spec.created_at,
             run_at: record.run_at,
             finished_at: record.finished_at,
-            result: record.result.as_ref().map(ResultJson::from),
+            waiting: view.waiting,
+            result,
             result_truncated: record.result.as_ref().is_some_and(|result| result.truncated),
             error: record.error.as_deref(),
             code: record.code,

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::queue::MAX_SKIPPED;
-use crate::task::{TaskId, TaskSpec};
+use crate::task::{Priority, TaskId, TaskSpec};
 use crate::workers::Exclusion;
 
 /// The least time between two rounds of asking.
@@ -18,7 +18,7 @@ pub(super) const ROUND_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug)]
 pub(super) struct Waiter {
     pub(super) spec: Arc<TaskSpec>,
-    pub(super) priority: Option<crate::task::Priority>,
+    pub(super) priority: Option<Priority>,
     pub(super) attempts: u32,
     pub(super) excluded: Option<Exclusion>,
 }
@@ -55,6 +55,19 @@ impl Aside {
 
     pub(super) fn remove(&self, id: TaskId) {
         self.inner.lock().waiters.retain(|waiter| waiter.spec.id != id);
+    }
+
+    pub(super) fn holds(&self, id: TaskId) -> bool {
+        self.inner.lock().waiters.iter().any(|waiter| waiter.spec.id == id)
+    }
+
+    /// A task's priority has changed: if it is aside, it is asked for again with the new one.
+    pub(super) fn reprioritized(&self, id: TaskId, priority: Option<Priority>) {
+        let mut inner = self.inner.lock();
+        if let Some(waiter) = inner.waiters.iter_mut().find(|waiter| waiter.spec.id == id) {
+            waiter.priority = priority;
+            inner.changed = true;
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -82,7 +82,7 @@ impl Dispatcher {
 
         let spec = Arc::clone(&claim.spec);
         let circumstances = Circumstances {
-            used: run.attempt.n,
+            used: claim.used() + 1,
             allowed: self.attempts_allowed(&spec),
             passed_on: exchange.has_passed_on(),
             client_waits: spec.mode.client_waits(),
@@ -95,19 +95,24 @@ impl Dispatcher {
         };
         self.metrics.attempt(run.attempt.outcome.unwrap_or(AttemptOutcome::Failed));
         let decision = judge(&attempt_end, circumstances);
-        let settlement = self.settlement(&spec, decision, &attempt_end, &exchange, run.attempt.clone());
+        let settlement =
+            self.settlement(&spec, decision, &attempt_end, &exchange, run.attempt.clone(), circumstances.used);
 
         let (settled, next) = self.settle(lane, &claim.lease, settlement.clone(), freed).await;
         exchange.close(self);
         match settled {
             Ok(Settled::Ended) => {
                 let answer = exchange.into_answer(run.timing);
-                self.ended_run(&spec, &settlement, answer);
+                self.ended_run(&claim, &settlement, answer);
             }
             Ok(Settled::Waits(waiting)) => {
                 self.flights.landed(&claim.lease, exchange.into_answer(run.timing));
                 if waiting == Waiting::Now {
                     lane.wake();
+                }
+                // Told to stop too late for this run: the task must not have another.
+                if let Ok(reason) = run.stopped.try_recv() {
+                    self.tasks.spawn(Arc::clone(self).stop_waiting(spec, reason));
                 }
             }
             Err(error) => self.settle_failed(&claim.lease, &error),
@@ -122,6 +127,7 @@ impl Dispatcher {
         end: &AttemptEnd<'_>,
         exchange: &Exchange,
         attempt: Attempt,
+        used: u32,
     ) -> Settlement {
         match decision {
             Decision::Complete => Settlement::Complete { attempt, result: exchange.stored() },
@@ -129,7 +135,7 @@ impl Dispatcher {
             Decision::RetryLater { retry_after } => {
                 let limits = &self.settings.tasks;
                 let chance = self.chance.fraction();
-                let wait = backoff(attempt.n, limits.backoff, limits.backoff_max, retry_after, chance);
+                let wait = backoff(used, limits.backoff, limits.backoff_max, retry_after, chance);
                 Settlement::Retry { attempt, at: Some(self.clock.now().after(wait)) }
             }
             Decision::Fail(code) => {

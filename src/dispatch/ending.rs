@@ -14,7 +14,6 @@ use crate::workers::{Permit, Reservation, Verdict};
 impl Dispatcher {
     /// A run was told to stop.
     pub(super) async fn stop_run(&self, lane: &Arc<Lane>, claim: &Claim, run: Option<Attempted>, reason: StopReason) {
-        let spec = &claim.spec;
         let (code, text) = match reason {
             StopReason::LeaseLost => {
                 self.settle_failed(&claim.lease, &QueueError::LeaseLost);
@@ -33,7 +32,7 @@ impl Dispatcher {
         }
         let settlement = Settlement::Cancel { attempt, error: text.into(), code };
         match self.settle_until_clear(&claim.lease, settlement.clone()).await {
-            Ok(_) => self.ended_run(spec, &settlement, None),
+            Ok(_) => self.ended_run(claim, &settlement, None),
             Err(error) => self.settle_failed(&claim.lease, &error),
         }
         if !lane.aside.is_empty() {
@@ -54,7 +53,7 @@ impl Dispatcher {
         let settlement = Settlement::Cancel { attempt: None, error, code: refusal.code };
         let (settled, next) = self.settle(lane, &claim.lease, settlement.clone(), freed).await;
         match settled {
-            Ok(_) => self.ended_run(&claim.spec, &settlement, None),
+            Ok(_) => self.ended_run(claim, &settlement, None),
             Err(error) => self.settle_failed(&claim.lease, &error),
         }
         next
@@ -74,11 +73,12 @@ impl Dispatcher {
             }
         };
         let id = claim.spec.id;
-        self.flights.ended(id, |_| Reply::Refused(refusal.of(id)));
+        self.flights.ended(id, Some(claim.lease.token), |_| Reply::Refused(refusal.of(id)));
     }
 
     /// A task has ended with a run: its client and everybody who waits for it is told.
-    pub(super) fn ended_run(&self, spec: &TaskSpec, settlement: &Settlement, answer: Option<Reply>) {
+    pub(super) fn ended_run(&self, claim: &Claim, settlement: &Settlement, answer: Option<Reply>) {
+        let spec = &claim.spec;
         let (state, code) = (settlement.state(), ending_code(settlement));
         self.metrics.finished(state, code, spec.mode, self.clock.now().since(spec.created_at));
         tracing::debug!(task = %spec.id, lane = %spec.lane, state = state.word(), code = code.map(ErrorCode::word), "ended");
@@ -86,7 +86,7 @@ impl Dispatcher {
             self.tell_webhook(spec, error, *code);
         }
         let id = spec.id;
-        self.flights.ended(id, |last_answer| {
+        self.flights.ended(id, Some(claim.lease.token), |last_answer| {
             answer.or_else(|| last_answer.filter(|_| code == Some(ErrorCode::WorkerUnreachable))).unwrap_or_else(|| {
                 let (code, error) = match settlement {
                     Settlement::Fail { error, code, .. } | Settlement::Cancel { error, code, .. } => {
@@ -111,7 +111,7 @@ impl Dispatcher {
         if state == TaskState::Failed {
             self.tell_webhook(spec, &refusal.message, refusal.code);
         }
-        self.flights.ended(spec.id, |last| match last {
+        self.flights.ended(spec.id, None, |last| match last {
             Some(answer) if refusal.code == ErrorCode::Expired => answer,
             _ => Reply::Refused(refusal.clone().of(spec.id)),
         });

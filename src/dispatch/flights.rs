@@ -1,6 +1,6 @@
 //! Who waits for which task, and which tasks run here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -116,9 +116,18 @@ impl Flights {
         self.shard(id).lock().get_mut(&id).and_then(|flight| flight.client.take())
     }
 
-    /// A task has ended: everybody who waits for it is told. `reply` gets the last answer of a worker.
-    pub(super) fn ended(&self, id: TaskId, reply: impl FnOnce(Option<Reply>) -> Reply) {
-        let Some(flight) = self.shard(id).lock().remove(&id) else { return };
+    /// A task has ended, by the run of that token if it was one: everybody who waits for it is told. `reply` gets the last answer of
+    /// a worker.
+    pub(super) fn ended(&self, id: TaskId, token: Option<u64>, reply: impl FnOnce(Option<Reply>) -> Reply) {
+        let flight = {
+            let mut shard = self.shard(id).lock();
+            let Some(mut flight) = shard.remove(&id) else { return };
+            // The task may run again already, on request: that run goes on.
+            if let Some(run) = flight.run.take_if(|run| Some(run.lease.token) != token) {
+                shard.insert(id, Flight { run: Some(run), ..Flight::default() });
+            }
+            flight
+        };
         if let Some(client) = flight.client {
             // The client may have left.
             let _ = client.send(reply(flight.last_answer));
@@ -161,8 +170,48 @@ impl Flights {
         leases
     }
 
+    /// The tasks that run here and were sent to that worker.
+    pub(super) fn sent_to(&self, worker: &str) -> HashSet<TaskId> {
+        let sent = |shard: &Mutex<HashMap<TaskId, Flight, RandomState>>| {
+            let shard = shard.lock();
+            let runs = shard.iter().filter_map(|(id, flight)| Some((*id, flight.run.as_ref()?.attempt.as_ref()?)));
+            runs.filter(|(_, attempt)| *attempt.worker == *worker).map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(sent).collect()
+    }
+
     /// The attempt that is under way here.
     pub(super) fn current_attempt(&self, id: TaskId) -> Option<Attempt> {
         self.shard(id).lock().get(&id).and_then(|flight| flight.run.as_ref()).and_then(|run| run.attempt.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{Contract, LaneKey, Timestamp};
+
+    fn lease(token: u64) -> Lease {
+        let lane = LaneKey::new("g", Contract::new(1.0).unwrap());
+        Lease { task: TaskId::new(Timestamp::from_millis(1), 1), lane, token }
+    }
+
+    fn no_reply(_: Option<Reply>) -> Reply {
+        panic!("no client waits")
+    }
+
+    #[test]
+    fn an_ending_told_late_leaves_the_next_run_alone() {
+        let flights = Flights::default();
+        let (first, second) = (lease(1), lease(2));
+        let _first = flights.claimed(&first);
+        let mut stopped = flights.claimed(&second);
+        let mut watcher = flights.watch(first.task);
+        flights.ended(first.task, Some(first.token), no_reply);
+        assert_eq!(watcher.try_recv(), Ok(()), "whoever waits is told");
+        assert_eq!(flights.leases(), std::slice::from_ref(&second));
+        assert_eq!(stopped.try_recv(), Err(oneshot::error::TryRecvError::Empty), "it goes on");
+        flights.ended(second.task, Some(second.token), no_reply);
+        assert!(flights.leases().is_empty());
     }
 }

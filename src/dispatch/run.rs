@@ -62,7 +62,7 @@ impl Dispatcher {
         let waiter = Waiter {
             spec: Arc::clone(&claim.spec),
             priority: claim.priority,
-            attempts: claim.attempts,
+            attempts: claim.used(),
             excluded: exclusion(&claim),
         };
         let decision = match decided {
@@ -134,7 +134,7 @@ impl Dispatcher {
         self.flights.delivered(spec.id, attempt.clone());
         let mut run = Attempted { attempt, timing, delivered, stopped };
 
-        let last = claim.attempts + 1 >= self.attempts_allowed(spec);
+        let last = claim.used() + 1 >= self.attempts_allowed(spec);
         let uri = reservation.address().task_uri().clone();
         let mut exchange = Exchange::new(self, spec, timing, last);
         let end = tokio::select! {

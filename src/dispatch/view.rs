@@ -1,18 +1,14 @@
-//! Looking at tasks, and ending them on request.
+//! Looking at tasks.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::flights::StopReason;
-use super::{Dispatcher, Refusal};
-use crate::queue::{Cancelled, QueueError, Settlement};
-use crate::task::{Attempt, ErrorCode, TaskId, TaskRecord, TaskState};
-
-/// How often a task that is neither here nor there is looked for.
-const STOP_TRIES: u32 = 100;
-const STOP_PAUSE: Duration = Duration::from_millis(5);
+use super::Dispatcher;
+use super::waiting::WaitingView;
+use crate::queue::{QueueError, TaskFilter};
+use crate::task::{Attempt, TaskId, TaskRecord, TaskState};
 
 /// What is known of a task, the attempt under way included.
 #[derive(Clone, Debug)]
@@ -21,27 +17,61 @@ pub struct TaskView {
     pub record: TaskRecord,
     /// The attempt under way, if it runs here.
     pub current: Option<Attempt>,
+    /// Why it waits, while it does.
+    pub waiting: Option<WaitingView>,
 }
 
-/// What a request to cancel found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CancelOutcome {
-    /// It waited, and has ended.
-    Done,
-    /// It runs, and has been told to stop.
-    Stopping,
-    /// It had ended before.
-    Ended,
-    /// No such task.
-    Unknown,
+/// One page of tasks, newest first.
+#[derive(Clone, Debug)]
+pub struct TaskListing {
+    /// The tasks. Their positions are not counted.
+    pub tasks: Vec<TaskView>,
+    /// Where the next page starts; `None` on the last one.
+    pub next: Option<TaskId>,
 }
 
 impl Dispatcher {
     /// What is known of a task.
     pub async fn task_view(&self, id: TaskId) -> Result<Option<TaskView>, QueueError> {
         let Some(record) = self.queue.get(id).await? else { return Ok(None) };
-        let current = if record.state == TaskState::Running { self.flights.current_attempt(id) } else { None };
-        Ok(Some(TaskView { record, current }))
+        let waiting = match record.state {
+            TaskState::Queued => {
+                let paused = self.queue.lane_counts(&record.spec.lane).await?.paused;
+                let position = self.queue.position(id).await?;
+                Some(WaitingView { reason: self.why_it_waits(&record, paused), position })
+            }
+            TaskState::Delayed => Some(WaitingView { reason: self.why_it_waits(&record, false), position: None }),
+            _ => None,
+        };
+        Ok(Some(self.view_of(record, waiting)))
+    }
+
+    /// Tasks that match, newest first.
+    pub async fn list(&self, mut filter: TaskFilter) -> Result<TaskListing, QueueError> {
+        if let Some(worker) = &filter.worker {
+            filter.on_worker_now = self.flights.sent_to(worker);
+        }
+        let page = self.queue.list(&filter).await?;
+        let mut paused = HashMap::new();
+        let mut tasks = Vec::with_capacity(page.tasks.len());
+        for record in page.tasks {
+            let lane = &record.spec.lane;
+            if record.state == TaskState::Queued && !paused.contains_key(lane) {
+                paused.insert(lane.clone(), self.queue.lane_counts(lane).await?.paused);
+            }
+            let waiting = record.state.is_waiting().then(|| {
+                let paused = paused.get(lane).copied().unwrap_or(false);
+                WaitingView { reason: self.why_it_waits(&record, paused), position: None }
+            });
+            tasks.push(self.view_of(record, waiting));
+        }
+        Ok(TaskListing { tasks, next: page.next })
+    }
+
+    fn view_of(&self, record: TaskRecord, waiting: Option<WaitingView>) -> TaskView {
+        let running = record.state == TaskState::Running;
+        let current = if running { self.flights.current_attempt(record.spec.id) } else { None };
+        TaskView { record, current, waiting }
     }
 
     /// What is known of a task once it has ended, or after `limit`, whichever comes first.
@@ -62,40 +92,6 @@ impl Dispatcher {
         }
         drop(watching);
         self.task_view(id).await
-    }
-
-    /// Ends a task on request: at once if it waits; if it runs here, its request is dropped.
-    pub async fn cancel(self: &Arc<Self>, id: TaskId) -> Result<CancelOutcome, QueueError> {
-        let refusal = Refusal::new(ErrorCode::Cancelled, "The task was cancelled");
-        let error = refusal.message.as_str().into();
-        let ending = Settlement::Cancel { attempt: None, error, code: refusal.code };
-        Ok(match self.cancel_or_stop(id, ending, StopReason::Cancelled).await? {
-            Cancelled::Done => {
-                if let Some(record) = self.queue.get(id).await? {
-                    self.ended_unrun(&record.spec, TaskState::Cancelled, &refusal);
-                }
-                CancelOutcome::Done
-            }
-            Cancelled::Running => CancelOutcome::Stopping,
-            Cancelled::Ended => CancelOutcome::Ended,
-            Cancelled::Unknown => CancelOutcome::Unknown,
-        })
-    }
-
-    /// Ends a task that waits, and tells one that runs to stop. A task on its way from the one to the other is looked at again.
-    pub(super) async fn cancel_or_stop(
-        &self,
-        id: TaskId,
-        ending: Settlement,
-        reason: StopReason,
-    ) -> Result<Cancelled, QueueError> {
-        for _ in 0..STOP_TRIES {
-            match self.queue.cancel(id, ending.clone()).await? {
-                Cancelled::Running if !self.flights.stop(id, reason) => tokio::time::sleep(STOP_PAUSE).await,
-                found => return Ok(found),
-            }
-        }
-        Ok(Cancelled::Running)
     }
 }
 

@@ -54,8 +54,17 @@ pub struct Claim {
     pub spec: Arc<TaskSpec>,
     /// Its present priority.
     pub priority: Option<Priority>,
-    /// How many attempts it has used.
+    /// How many attempts it has had.
     pub attempts: u32,
-    /// The last of them.
+    /// How many of them were before it was last run again on request: its limit does not count them.
+    pub earlier: u32,
+    /// The last of those that the limit counts.
     pub last_attempt: Option<Attempt>,
+}
+
+impl Claim {
+    /// How many of the attempts allowed are used up.
+    pub const fn used(&self) -> u32 {
+        self.attempts.saturating_sub(self.earlier)
+    }
 }

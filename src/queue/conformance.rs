@@ -1,5 +1,7 @@
 //! What every queue backend must do. One suite, run on each of them: `conformance!(backend_name, make)`.
 
+mod again;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use crate::task::{
     Attempt, AttemptOutcome, Clock, Contract, ErrorCode, Mode, StoredResult, TaskOptions, TaskState, Timestamp,
     WorkerKey,
 };
+
+pub(crate) use again::*;
 
 /// A backend under test and what the tests need around it.
 pub(crate) struct Bench {
@@ -517,7 +521,19 @@ macro_rules! conformance {
             a_task_that_waited_too_long_expires_and_is_told
             lists_newest_first_page_by_page
             purges_what_has_ended_and_nothing_else
+            a_requeued_task_waits_as_if_it_had_not_ended_but_keeps_its_history
+            only_what_has_ended_is_requeued
+            a_requeued_task_goes_behind_its_equals
+            a_requeued_sync_task_is_async_and_has_time_anew
+            interruptions_begin_at_none_for_a_requeued_task
+            a_settle_repeated_after_a_requeue_answers_as_the_first_did
+            a_position_says_how_many_go_before
+            a_promotion_is_told
+            each_filter_leaves_out_what_does_not_match
         }
+        conformance! { @with $make, suite::QueueLimits { max_waiting: 20_000, ..suite::limits() }, a_position_is_counted_only_so_far }
+        conformance! { @with $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_has_no_room_for_a_requeued_task }
+        conformance! { @with $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, retention_counts_from_the_last_ending }
         conformance! { @with $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_refuses_until_there_is_room }
         conformance! { @with $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, ended_tasks_leave_by_count what_was_purged_takes_nobodys_place }
         conformance! { @with $make, suite::QueueLimits { retention: std::time::Duration::from_secs(2), ..suite::limits() }, ended_tasks_leave_by_age }

@@ -1,5 +1,6 @@
 //! Looking at the queue.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::task::{Contract, LaneKey, TaskId, TaskRecord, TaskState, Timestamp};
@@ -15,8 +16,10 @@ pub struct TaskFilter {
     pub contract: Option<Contract>,
     /// This function.
     pub function: Option<Arc<str>>,
-    /// Some attempt ran on this worker.
+    /// Some attempt ran on this worker, or the task is among [`Self::on_worker_now`].
     pub worker: Option<Arc<str>>,
+    /// What runs on that worker now. An attempt is in the store once it has ended, so the caller must say.
+    pub on_worker_now: HashSet<TaskId>,
     /// This `options.tenant`.
     pub tenant: Option<Arc<str>>,
     /// Submitted at this moment or later.
@@ -42,7 +45,9 @@ impl TaskFilter {
             && self.tenant.as_ref().is_none_or(|tenant| spec.options.tenant.as_ref() == Some(tenant))
             && self.since.is_none_or(|since| spec.created_at >= since)
             && self.until.is_none_or(|until| spec.created_at < until)
-            && self.worker.as_ref().is_none_or(|worker| record.attempts.iter().any(|attempt| attempt.worker == *worker))
+            && self.worker.as_ref().is_none_or(|worker| {
+                self.on_worker_now.contains(&spec.id) || record.attempts.iter().any(|attempt| attempt.worker == *worker)
+            })
             && self.text.as_ref().is_none_or(|text| {
                 spec.id.to_string().contains(text.as_ref())
                     || record.error.as_ref().is_some_and(|error| error.contains(text.as_ref()))

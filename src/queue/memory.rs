@@ -9,7 +9,7 @@ mod history;
 mod index;
 mod lane;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,9 +25,9 @@ use self::index::Index;
 use self::lane::{Change, Lane};
 use super::{
     Cancelled, Claim, ClaimRequest, Ending, Enqueued, LaneCounts, Lease, NewTask, QueueError, QueueEvent, QueueLimits,
-    Released, Settled, Settlement, StateCounts, TaskFilter, TaskPage, TaskQueue,
+    Released, Requeued, Settled, Settlement, StateCounts, TaskFilter, TaskPage, TaskQueue,
 };
-use crate::task::{Clock, LaneKey, Priority, TaskId, TaskRecord};
+use crate::task::{Clock, LaneKey, Priority, TaskId, TaskRecord, Timestamp};
 
 /// Events kept for a receiver that is behind.
 const EVENT_BUFFER: usize = 4_096;
@@ -87,6 +87,9 @@ impl MemoryQueue {
         if let Some(at) = change.alarm {
             self.alarm.set(at);
         }
+        if let Some((task, ended_at)) = change.revived {
+            self.history.remove(task, ended_at);
+        }
         if let Some(ended) = &change.ended {
             self.history.add(lane, ended);
             self.evict();
@@ -96,8 +99,8 @@ impl MemoryQueue {
     /// Forgets ended tasks beyond the limits of retention.
     fn evict(&self) {
         let now = self.clock.now();
-        while let Some((lane, id)) = self.history.pop_excess(&self.limits, now) {
-            if lane.forget(id) {
+        while let Some((lane, id, ended_at)) = self.history.pop_excess(&self.limits, now) {
+            if lane.forget(id, ended_at) {
                 self.index.remove(id);
             }
         }
@@ -251,7 +254,20 @@ impl TaskQueue for MemoryQueue {
     }
 
     async fn promote(&self, id: TaskId) -> Result<bool, QueueError> {
-        Ok(self.index.get(id).is_some_and(|lane| lane.promote(id)))
+        let Some(lane) = self.index.get(id).filter(|lane| lane.promote(id)) else { return Ok(false) };
+        self.tell(QueueEvent::Claimable(lane.key().clone()));
+        Ok(true)
+    }
+
+    async fn requeue(&self, id: TaskId, expires_at: Timestamp) -> Result<Requeued, QueueError> {
+        let Some(lane) = self.index.get(id) else { return Ok(Requeued::Unknown) };
+        self.admit()?;
+        let (requeued, change) = lane.requeue(id, expires_at);
+        self.follow(&lane, &change);
+        if requeued == Requeued::Done {
+            self.tell(QueueEvent::Claimable(lane.key().clone()));
+        }
+        Ok(requeued)
     }
 
     async fn reprioritize(&self, id: TaskId, priority: Option<Priority>) -> Result<bool, QueueError> {
@@ -260,6 +276,10 @@ impl TaskQueue for MemoryQueue {
 
     async fn get(&self, id: TaskId) -> Result<Option<TaskRecord>, QueueError> {
         Ok(self.index.get(id).and_then(|lane| lane.record(id)))
+    }
+
+    async fn position(&self, id: TaskId) -> Result<Option<u64>, QueueError> {
+        Ok(self.index.get(id).and_then(|lane| lane.position(id)))
     }
 
     async fn list(&self, filter: &TaskFilter) -> Result<TaskPage, QueueError> {
@@ -306,16 +326,14 @@ impl TaskQueue for MemoryQueue {
         let mut purged = 0;
         loop {
             let page = self.list(&filter).await?;
-            let mut forgotten = HashSet::new();
-            for record in page.tasks.iter().filter(|record| record.state.is_ending()) {
-                let id = record.spec.id;
-                if self.index.get(id).is_some_and(|lane| lane.forget(id)) {
+            let ended = page.tasks.iter().filter_map(|record| Some((record.spec.id, record.finished_at?)));
+            for (id, ended_at) in ended {
+                if self.index.get(id).is_some_and(|lane| lane.forget(id, ended_at)) {
                     self.index.remove(id);
-                    forgotten.insert(id);
+                    self.history.remove(id, ended_at);
+                    purged += 1;
                 }
             }
-            purged += forgotten.len() as u64;
-            self.history.remove(&forgotten);
             match page.next {
                 Some(next) => filter.before = Some(next),
                 None => return Ok(purged),

@@ -96,6 +96,17 @@ pub enum Cancelled {
     Unknown,
 }
 
+/// What a requeue found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requeued {
+    /// The task had ended and waits again.
+    Done,
+    /// The task has not ended.
+    NotEnded,
+    /// No such task.
+    Unknown,
+}
+
 /// That a task has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {

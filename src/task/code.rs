@@ -67,10 +67,22 @@ codes! {
     InvalidOptions = "invalid_options",
     /// A parameter of the query is not as it should be.
     InvalidQuery = "invalid_query",
+    /// A field of the body cannot be set there.
+    UnknownField = "unknown_field",
     /// The lane's workers do not offer that function.
     UnknownFunction = "unknown_function",
     /// No task of that id is known (any more).
     TaskNotFound = "task_not_found",
+    /// The task has ended: there is nothing to cancel.
+    TaskEnded = "task_ended",
+    /// The task has not ended: there is nothing to run again.
+    TaskNotEnded = "task_not_ended",
+    /// The task is not delayed: there is nothing to promote.
+    TaskNotDelayed = "task_not_delayed",
+    /// The task does not wait any more: its priority means nothing.
+    TaskNotWaiting = "task_not_waiting",
+    /// A stream is gone with its client: it cannot run again.
+    StreamFinished = "stream_finished",
     /// The lane has had no ready worker for `NO_WORKER_TIMEOUT`.
     NoWorker = "no_worker",
     /// The queue holds `MAX_QUEUED_TASKS`.

@@ -134,7 +134,7 @@ fn contract(value: Option<&RawValue>) -> Result<Option<Contract>, BadRequest> {
     }
 }
 
-fn priority(value: Option<&RawValue>) -> Result<Option<Priority>, BadRequest> {
+pub(super) fn priority(value: Option<&RawValue>) -> Result<Option<Priority>, BadRequest> {
     let Some(value) = value.filter(|value| value.get() != "null") else { return Ok(None) };
     let number: Option<f64> = serde_json::from_str(value.get()).ok();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within the bounds by then")]

@@ -1,4 +1,4 @@
-//! The part of a task that never changes.
+//! The part of a task that does not change while it lives.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{LaneKey, Mode, TaskId, TaskOptions, Timestamp, WebhookTarget, WorkerKey};
 
-/// What a task is: fixed at its submission.
+/// What a task is: fixed at its submission, or when it is run again on request.
 #[derive(Clone, Debug)]
 pub struct TaskSpec {
     /// The id.
@@ -31,4 +31,13 @@ pub struct TaskSpec {
     pub expires_at: Timestamp,
     /// Whether its client can come back for the result (`Idempotency-Key`): then a lost connection does not cancel it.
     pub resumable: bool,
+}
+
+impl TaskSpec {
+    /// The same task run again after its end, on request: nobody's connection waits for it any more.
+    #[must_use]
+    pub fn again(&self, expires_at: Timestamp) -> Self {
+        let mode = if self.mode == Mode::Sync { Mode::Async } else { self.mode };
+        Self { mode, expires_at, ..self.clone() }
+    }
 }

@@ -202,7 +202,8 @@ impl LaneSlots {
         }
     }
 
-    pub(super) fn is_vacant(&self) -> bool {
+    /// Whether the lane has no workers, ready or not, and no permit of it is out.
+    pub fn is_vacant(&self) -> bool {
         let inner = self.inner.lock();
         inner.rows.is_empty() && inner.permits == 0
     }

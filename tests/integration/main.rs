@@ -15,6 +15,7 @@ mod retries;
 mod sample_worker;
 mod simulation;
 mod streams;
+mod task_api;
 mod tasks;
 mod timeouts;
 mod waves;

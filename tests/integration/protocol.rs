@@ -20,6 +20,8 @@ use reqwest::RequestBuilder;
 
 use crate::harness::Answer;
 
+pub(crate) use snapshots::check;
+
 const HELLO: &str = r#"{"group":"default","contract":1,"function":"hello"}"#;
 
 /// The body of a task for `hello` with one more field.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::queue::{Claim, Lease, NewTask, RequestId, Settlement};
+use crate::queue::{Claim, Lease, NewTask, RequestId, Settled, Settlement};
 use crate::task::{Attempt, ErrorCode, Priority, StoredResult, TaskRecord, TaskSpec, TaskState, Timestamp};
 
 /// What a task costs beyond its texts, roughly.
@@ -22,12 +22,14 @@ pub(super) struct Entry {
     pub(super) interruptions: u32,
     /// The token of the latest claim; 0 before the first.
     pub(super) token: u64,
-    /// The token of the claim that was settled last.
-    pub(super) settled: u64,
+    /// The token of the claim that was settled last, and what that did.
+    pub(super) settled: Option<(u64, Settled)>,
     pub(super) request: Option<RequestId>,
     pub(super) lease_until: Instant,
     attempts: Vec<Attempt>,
-    finished_at: Option<Timestamp>,
+    /// How many of them were before the task was last requeued.
+    earlier: usize,
+    pub(super) finished_at: Option<Timestamp>,
     result: Option<StoredResult>,
     error: Option<Arc<str>>,
     pub(super) code: Option<ErrorCode>,
@@ -47,10 +49,11 @@ impl Entry {
             run_at,
             interruptions: 0,
             token: 0,
-            settled: 0,
+            settled: None,
             request: None,
             lease_until: Instant::now(),
             attempts: Vec::new(),
+            earlier: 0,
             finished_at: None,
             result: None,
             error: None,
@@ -68,7 +71,8 @@ impl Entry {
             spec: Arc::clone(&self.spec),
             priority: self.priority,
             attempts: u32::try_from(self.attempts.len()).unwrap_or(u32::MAX),
-            last_attempt: self.attempts.last().cloned(),
+            earlier: u32::try_from(self.earlier).unwrap_or(u32::MAX),
+            last_attempt: self.attempts[self.earlier..].last().cloned(),
         }
     }
 
@@ -100,6 +104,19 @@ impl Entry {
             self.run_at = None;
             self.finished_at = Some(now);
         }
+    }
+
+    /// Turns a task that has ended into one that waits; the caller gives it its place in the lane.
+    pub(super) fn begin_again(&mut self, sequence: u64, expires_at: Timestamp) {
+        self.spec = Arc::new(self.spec.again(expires_at));
+        self.sequence = sequence;
+        self.state = TaskState::Queued;
+        self.earlier = self.attempts.len();
+        self.interruptions = 0;
+        self.finished_at = None;
+        self.result = None;
+        self.error = None;
+        self.code = None;
     }
 
     /// Whether the task may be run at most once.

@@ -1,6 +1,6 @@
 //! Which ended tasks are kept.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -17,45 +17,42 @@ pub(super) struct History {
 
 #[derive(Debug, Default)]
 struct Inner {
-    ended: VecDeque<Kept>,
+    ended: BTreeMap<(Timestamp, TaskId), Kept>,
     bytes: u64,
 }
 
 #[derive(Debug)]
 struct Kept {
-    task: TaskId,
     lane: Arc<Lane>,
-    at: Timestamp,
     bytes: u64,
 }
 
 impl History {
     pub(super) fn add(&self, lane: &Arc<Lane>, ended: &Ended) {
         let mut inner = self.inner.lock();
-        inner.bytes += ended.bytes;
-        inner.ended.push_back(Kept { task: ended.task, lane: Arc::clone(lane), at: ended.at, bytes: ended.bytes });
+        let kept = Kept { lane: Arc::clone(lane), bytes: ended.bytes };
+        let replaced = inner.ended.insert((ended.at, ended.task), kept);
+        inner.bytes = inner.bytes + ended.bytes - replaced.map_or(0, |replaced| replaced.bytes);
     }
 
-    /// Takes out tasks that were forgotten for another reason, so that they take nobody's place.
-    pub(super) fn remove(&self, forgotten: &HashSet<TaskId>) {
-        if forgotten.is_empty() {
-            return;
-        }
+    /// Takes out a task that is no ended one any more.
+    pub(super) fn remove(&self, task: TaskId, ended_at: Timestamp) {
         let mut inner = self.inner.lock();
-        inner.ended.retain(|kept| !forgotten.contains(&kept.task));
-        inner.bytes = inner.ended.iter().map(|kept| kept.bytes).sum();
+        if let Some(removed) = inner.ended.remove(&(ended_at, task)) {
+            inner.bytes -= removed.bytes;
+        }
     }
 
-    /// Takes out the oldest task if the limits leave no room for it.
-    pub(super) fn pop_excess(&self, limits: &QueueLimits, now: Timestamp) -> Option<(Arc<Lane>, TaskId)> {
+    /// Takes out the oldest task if the limits leave no room for it; says when it ended.
+    pub(super) fn pop_excess(&self, limits: &QueueLimits, now: Timestamp) -> Option<(Arc<Lane>, TaskId, Timestamp)> {
         let mut inner = self.inner.lock();
         let excess = inner.ended.len() as u64 > limits.retention_count || inner.bytes > limits.retention_bytes;
-        let oldest = inner.ended.front()?;
-        if !excess && now.since(oldest.at) < limits.retention {
+        let (oldest, _) = inner.ended.first_key_value()?;
+        if !excess && now.since(oldest.0) < limits.retention {
             return None;
         }
-        let oldest = inner.ended.pop_front()?;
+        let ((at, task), oldest) = inner.ended.pop_first()?;
         inner.bytes -= oldest.bytes;
-        Some((oldest.lane, oldest.task))
+        Some((oldest.lane, task, at))
     }
 }

@@ -1,5 +1,7 @@
 //! One lane in memory: its tasks, their order, and what falls due.
 
+mod requeue;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
@@ -42,6 +44,8 @@ pub(super) struct Change {
     pub(super) alarm: Option<Timestamp>,
     /// The task that has ended.
     pub(super) ended: Option<Ended>,
+    /// When a task had ended that waits again.
+    pub(super) revived: Option<(TaskId, Timestamp)>,
 }
 
 /// A task that has ended.
@@ -146,8 +150,8 @@ impl Lane {
         if let Some(settled) = inner.settled_before(lease) {
             return Ok((settled, Change::default()));
         }
-        inner.held(lease)?.settled = lease.token;
         let state = settlement.state();
+        inner.held(lease)?.settled = Some((lease.token, settled_as(state)));
         let change = inner.leave_running(lease.task, state, |entry| entry.apply(settlement, now), now);
         Ok((settled_as(state), change))
     }
@@ -195,12 +199,11 @@ impl Lane {
         self.inner.lock().entries.get(&id).map(Entry::record)
     }
 
-    /// Forgets a task that has ended.
-    pub(super) fn forget(&self, id: TaskId) -> bool {
+    /// Forgets a task that ended at that moment; `false` if it has been run again since.
+    pub(super) fn forget(&self, id: TaskId, ended_at: Timestamp) -> bool {
         let mut inner = self.inner.lock();
-        let Some(state) = inner.entries.get(&id).map(|entry| entry.state).filter(|state| state.is_ending()) else {
-            return false;
-        };
+        let ended = inner.entries.get(&id).filter(|entry| entry.finished_at == Some(ended_at));
+        let Some(state) = ended.map(|entry| entry.state) else { return false };
         inner.entries.remove(&id);
         *inner.counts.of(state) -= 1;
         true
@@ -318,8 +321,8 @@ impl Inner {
 
     /// What an earlier settle with the same token did.
     fn settled_before(&self, lease: &Lease) -> Option<Settled> {
-        let entry = self.entries.get(&lease.task).filter(|entry| entry.settled == lease.token)?;
-        Some(if entry.state == TaskState::Running { Settled::Waits(Waiting::Now) } else { settled_as(entry.state) })
+        let (token, settled) = self.entries.get(&lease.task)?.settled?;
+        (token == lease.token).then_some(settled)
     }
 
     fn leave_running(
@@ -366,7 +369,7 @@ impl Inner {
         entry.state = after;
         *self.counts.of(before) -= 1;
         *self.counts.of(after) += 1;
-        Change { waiting: -1, alarm: None, ended: self.ended(id, now) }
+        Change { waiting: -1, ended: self.ended(id, now), ..Change::default() }
     }
 
     fn promote(&mut self, id: TaskId) -> bool {

@@ -1,0 +1,78 @@
+//! Ending tasks on request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::flights::StopReason;
+use super::{Dispatcher, Refusal};
+use crate::queue::{Cancelled, QueueError, Settlement};
+use crate::task::{ErrorCode, TaskId, TaskSpec, TaskState};
+
+/// How often a task that is neither here nor there is looked for.
+const STOP_TRIES: u32 = 100;
+const STOP_PAUSE: Duration = Duration::from_millis(5);
+
+/// What a request to cancel found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelOutcome {
+    /// It waited, and has ended.
+    Done,
+    /// It runs, and has been told to stop.
+    Stopping,
+    /// It had ended before.
+    Ended,
+    /// No such task.
+    Unknown,
+}
+
+impl Dispatcher {
+    /// Ends a task on request: at once if it waits; if it runs here, its request is dropped.
+    pub async fn cancel(self: &Arc<Self>, id: TaskId) -> Result<CancelOutcome, QueueError> {
+        let refusal = Refusal::new(ErrorCode::Cancelled, "The task was cancelled");
+        let error = refusal.message.as_str().into();
+        let ending = Settlement::Cancel { attempt: None, error, code: refusal.code };
+        Ok(match self.cancel_or_stop(id, ending, StopReason::Cancelled).await? {
+            Cancelled::Done => {
+                if let Some(record) = self.queue.get(id).await? {
+                    self.ended_unrun(&record.spec, TaskState::Cancelled, &refusal);
+                }
+                CancelOutcome::Done
+            }
+            Cancelled::Running => CancelOutcome::Stopping,
+            Cancelled::Ended => CancelOutcome::Ended,
+            Cancelled::Unknown => CancelOutcome::Unknown,
+        })
+    }
+
+    /// Ends a task that waits, and tells one that runs to stop. A task on its way from the one to the other is looked at again.
+    pub(super) async fn cancel_or_stop(
+        &self,
+        id: TaskId,
+        ending: Settlement,
+        reason: StopReason,
+    ) -> Result<Cancelled, QueueError> {
+        for _ in 0..STOP_TRIES {
+            match self.queue.cancel(id, ending.clone()).await? {
+                Cancelled::Running if !self.flights.stop(id, reason) => tokio::time::sleep(STOP_PAUSE).await,
+                found => return Ok(found),
+            }
+        }
+        Ok(Cancelled::Running)
+    }
+
+    /// A run was told to stop and ended by itself at that moment, leaving its task to be run again: the task ends instead.
+    pub(super) async fn stop_waiting(self: Arc<Self>, spec: Arc<TaskSpec>, reason: StopReason) {
+        let refusal = match reason {
+            StopReason::Cancelled => Refusal::new(ErrorCode::Cancelled, "The task was cancelled"),
+            StopReason::ClientGone => Refusal::new(ErrorCode::ClientGone, "The client closed its connection"),
+            // The task waits, as it should.
+            StopReason::LeaseLost | StopReason::Shutdown => return,
+        };
+        let ending = Settlement::Cancel { attempt: None, error: refusal.message.as_str().into(), code: refusal.code };
+        match self.cancel_or_stop(spec.id, ending, reason).await {
+            Ok(Cancelled::Done) => self.ended_unrun(&spec, TaskState::Cancelled, &refusal),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(task = %spec.id, %error, "cannot cancel"),
+        }
+    }
+}
