@@ -4,10 +4,12 @@
 //! `{error, code, taskId?}`: a sentence, a stable word, and the task if there is one.
 
 mod auth;
+mod batch;
 mod body;
 mod compression;
 mod error;
 mod health;
+mod idempotency;
 mod logs;
 mod metrics;
 mod path;
@@ -53,6 +55,7 @@ pub struct ApiState {
 pub fn router(state: ApiState) -> Router {
     let protected = Router::new()
         .route("/task", post(task::submit))
+        .route("/tasks", post(batch::submit))
         .route("/tasks/{id}", get(tasks::show))
         .route("/logs", get(logs::show))
         .route("/metrics", get(metrics::show))

@@ -1,7 +1,6 @@
 //! A client that waits for its reply.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -9,6 +8,7 @@ use tokio::time::Instant;
 use super::adopt::Adopted;
 use super::flights::StopReason;
 use super::lane::Lane;
+use super::patience::{Look, Patience};
 use super::{Dispatcher, Refusal, Reply};
 use crate::queue::{Cancelled, Settlement};
 use crate::task::{ErrorCode, Mode, TaskSpec, TaskState};
@@ -16,19 +16,10 @@ use crate::task::{ErrorCode, Mode, TaskSpec, TaskState};
 /// A client that waits for its reply. Dropping it means that the client has left.
 pub(super) struct Client {
     dispatcher: Arc<Dispatcher>,
-    lane: Arc<Lane>,
+    patience: Patience,
     spec: Arc<TaskSpec>,
-    submitted: Instant,
     reply: oneshot::Receiver<Reply>,
     replied: bool,
-}
-
-/// What the client's clock says.
-enum Patience {
-    /// Look again then.
-    Until(Instant),
-    /// Give up now.
-    Over(Refusal),
 }
 
 impl Client {
@@ -39,17 +30,18 @@ impl Client {
         submitted: Instant,
     ) -> Self {
         let reply = dispatcher.flights.await_reply(spec.id);
-        let (dispatcher, lane, spec) = (Arc::clone(dispatcher), Arc::clone(lane), Arc::clone(spec));
-        Self { dispatcher, lane, spec, submitted, reply, replied: false }
+        let patience = Patience::new(dispatcher, lane, submitted, spec.options.timeout);
+        Self { dispatcher: Arc::clone(dispatcher), patience, spec: Arc::clone(spec), reply, replied: false }
     }
 
-    /// Waits for the reply; `run` is the work to do meanwhile.
+    /// Waits for the reply; `run` is the work to do meanwhile. A client that can come back may be told to, without an end to its task.
     pub(super) async fn reply(mut self, mut run: Option<Adopted>) -> Reply {
         let dispatcher = Arc::clone(&self.dispatcher);
         let mut draining = false;
         // Once the task is out of the lane, its run keeps the time and answers.
         let mut waits = true;
-        let alarm = tokio::time::sleep_until(self.first_look(run.is_some()));
+        let first_look = if run.is_some() { self.patience.deadline() } else { self.patience.first_look() };
+        let alarm = tokio::time::sleep_until(first_look);
         tokio::pin!(alarm);
         let reply = loop {
             tokio::select! {
@@ -60,16 +52,27 @@ impl Client {
                     });
                 }
                 () = async { if let Some(run) = &mut run { run.await } }, if run.is_some() => run = None,
-                () = &mut alarm, if waits => match self.patience() {
-                    Patience::Until(then) => alarm.as_mut().reset(then),
-                    Patience::Over(refusal) => match self.give_up(&refusal).await {
+                () = &mut alarm, if waits => match self.patience.look() {
+                    Look::Again(then) => alarm.as_mut().reset(then),
+                    Look::Over(refusal) if self.spec.resumable => {
+                        if refusal.code == ErrorCode::Timeout || self.task_waits().await {
+                            return Reply::Refused(refusal.of(self.spec.id));
+                        }
+                        alarm.as_mut().reset(self.patience.deadline());
+                    }
+                    Look::Over(refusal) => match self.give_up(&refusal).await {
                         Some(reply) => break reply,
                         None => waits = false,
                     },
                 },
                 () = dispatcher.draining.cancelled(), if !draining => {
                     draining = true;
-                    if !self.spec.resumable && let Some(reply) = self.give_up(&Refusal::shutting_down()).await {
+                    let refusal = Refusal::shutting_down();
+                    if self.spec.resumable {
+                        if self.task_waits().await {
+                            return Reply::Refused(refusal.of(self.spec.id));
+                        }
+                    } else if let Some(reply) = self.give_up(&refusal).await {
                         break reply;
                     }
                 }
@@ -79,30 +82,10 @@ impl Client {
         reply
     }
 
-    fn limit(&self) -> Duration {
-        self.spec.options.timeout.unwrap_or(self.dispatcher.settings.tasks.timeout)
-    }
-
-    fn first_look(&self, runs: bool) -> Instant {
-        let no_worker = self.dispatcher.settings.tasks.no_worker_timeout;
-        self.submitted + if runs { self.limit() } else { self.limit().min(no_worker) }
-    }
-
-    /// Whether a client that waits in its lane should go on waiting.
-    fn patience(&self) -> Patience {
-        let now = Instant::now();
-        let deadline = self.submitted + self.limit();
-        if now >= deadline {
-            return Patience::Over(Refusal::timeout(self.limit()));
-        }
-        let no_worker = self.dispatcher.settings.tasks.no_worker_timeout;
-        let without = self.lane.slots.standing().without_ready_since;
-        let over = without.map_or(now, |since| since.max(self.submitted)) + no_worker;
-        if without.is_some() && over <= now {
-            let message = format!("No worker is ready for {}", self.lane.key());
-            return Patience::Over(Refusal::new(ErrorCode::NoWorker, message).retry_after(no_worker));
-        }
-        Patience::Until(deadline.min(over))
+    /// Whether the task still waits in its lane. `false` if nobody can tell.
+    async fn task_waits(&self) -> bool {
+        let record = self.dispatcher.queue.get(self.spec.id).await;
+        record.is_ok_and(|record| record.is_some_and(|record| record.state.is_waiting()))
     }
 
     /// Ends the task if it still waits; the reply then. `None` if it runs or has ended: its reply is on its way.

@@ -1,5 +1,7 @@
 //! What every queue backend must do. One suite, run on each of them: `conformance!(backend_name, make)`.
 
+mod idempotency;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use crate::task::{
     Attempt, AttemptOutcome, Clock, Contract, ErrorCode, Mode, StoredResult, TaskOptions, TaskState, Timestamp,
     WorkerKey,
 };
+
+pub(crate) use self::idempotency::*;
 
 /// A backend under test and what the tests need around it.
 pub(crate) struct Bench {
@@ -65,6 +69,7 @@ impl Bench {
             created_at: now,
             expires_at: now.after(Duration::from_mins(50)),
             resumable: false,
+            idempotency: None,
         };
         change(&mut spec);
         NewTask { spec: Arc::new(spec), priority: Priority::new(priority), run_at: None }
@@ -501,10 +506,14 @@ macro_rules! conformance {
             a_task_that_waited_too_long_expires_and_is_told
             lists_newest_first_page_by_page
             purges_what_has_ended_and_nothing_else
+            a_key_belongs_to_one_task
+            a_duplicate_is_told_by_every_way_in
+            of_many_at_once_one_gets_the_key
+            a_key_is_free_again_after_a_purge
         }
-        conformance! { @with $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_refuses_until_there_is_room }
+        conformance! { @with $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_refuses_until_there_is_room a_full_queue_knows_its_keys_and_gives_none_to_what_it_refuses }
         conformance! { @with $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, ended_tasks_leave_by_count }
-        conformance! { @with $make, suite::QueueLimits { retention: std::time::Duration::from_secs(2), ..suite::limits() }, ended_tasks_leave_by_age }
+        conformance! { @with $make, suite::QueueLimits { retention: std::time::Duration::from_secs(2), ..suite::limits() }, ended_tasks_leave_by_age a_key_leaves_with_its_task }
     };
     (@with $make:expr, $limits:expr, $($name:ident)*) => {
         $(
@@ -520,4 +529,11 @@ mod memory_backend {
     use crate::queue::conformance as suite;
 
     conformance!(|limits, clock| std::sync::Arc::new(crate::queue::MemoryQueue::new(limits, clock)));
+
+    /// In memory nothing happens between two awaits: only with several threads two requests come at the same moment.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_many_threads_one_gets_the_key() {
+        let make = |limits, clock| std::sync::Arc::new(crate::queue::MemoryQueue::new(limits, clock)) as _;
+        suite::of_many_at_once_one_gets_the_key(suite::Bench::new(make, suite::limits())).await;
+    }
 }

@@ -182,7 +182,7 @@ async fn client(
 ) {
     let request = TaskRequest::parse(Bytes::from(body.to_string())).unwrap();
     let waits = request.mode != Mode::Async;
-    let submission = Submission { request, worker_key: WorkerKey::new("k"), resumable: false };
+    let submission = Submission { request, worker_key: WorkerKey::new("k"), idempotency: None };
     let patience = if chance.fraction() < 0.1 { chance.number() % 3_000 } else { u64::MAX / 2 };
     let answer = async {
         match dispatcher.submit(submission).await {

@@ -1,6 +1,7 @@
 //! One lane in memory: its tasks, their order, and what falls due.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -12,7 +13,7 @@ use crate::queue::{
     Cancelled, Claim, ClaimRequest, LaneCounts, Lease, NewTask, QueueError, Released, Settled, Settlement, StateCounts,
     Waiting,
 };
-use crate::task::{ErrorCode, LaneKey, Priority, TaskId, TaskRecord, TaskState, Timestamp};
+use crate::task::{ErrorCode, LaneKey, Priority, TaskId, TaskRecord, TaskSpec, TaskState, Timestamp};
 
 /// One lane. Every step happens under its lock and does no I/O.
 #[derive(Debug)]
@@ -195,15 +196,13 @@ impl Lane {
         self.inner.lock().entries.get(&id).map(Entry::record)
     }
 
-    /// Forgets a task that has ended.
-    pub(super) fn forget(&self, id: TaskId) -> bool {
+    /// Forgets a task that has ended; gives what it was.
+    pub(super) fn forget(&self, id: TaskId) -> Option<Arc<TaskSpec>> {
         let mut inner = self.inner.lock();
-        let Some(state) = inner.entries.get(&id).map(|entry| entry.state).filter(|state| state.is_ending()) else {
-            return false;
-        };
-        inner.entries.remove(&id);
+        let state = inner.entries.get(&id).map(|entry| entry.state).filter(|state| state.is_ending())?;
+        let entry = inner.entries.remove(&id)?;
         *inner.counts.of(state) -= 1;
-        true
+        Some(entry.spec)
     }
 
     pub(super) fn counts(&self) -> LaneCounts {
