@@ -33,6 +33,7 @@ impl Dispatcher {
             };
             return Err(refusal.of(id));
         }
+        tracing::debug!(task = %id, "repeated");
         if mode.client_waits() { self.wait_beside(record, patience).await } else { Ok(Accepted::Queued(id)) }
     }
 

@@ -33,7 +33,8 @@ impl Place<'_> {
 
 impl Keys {
     fn shard(&self, key: &IdempotencyKey) -> &Mutex<Shard> {
-        &self.shards[(self.hasher.hash_one(key) % SHARDS as u64) as usize]
+        let number = self.hasher.hash_one(key) % SHARDS as u64;
+        &self.shards[usize::try_from(number).unwrap_or(0)]
     }
 
     /// The place of a free key, or the task that holds it.
