@@ -4,10 +4,12 @@
 //! `{error, code, taskId?}`: a sentence, a stable word, and the task if there is one.
 
 mod auth;
+mod batch;
 mod body;
 mod compression;
 mod error;
 mod health;
+mod idempotency;
 mod lanes;
 mod logs;
 mod metrics;
@@ -55,7 +57,7 @@ pub struct ApiState {
 pub fn router(state: ApiState) -> Router {
     let protected = Router::new()
         .route("/task", post(task::submit))
-        .route("/tasks", get(task_list::list))
+        .route("/tasks", get(task_list::list).post(batch::submit))
         .route("/tasks/{id}", get(tasks::show).delete(tasks::cancel).patch(tasks::change))
         .route("/tasks/{id}/retry", post(tasks::retry))
         .route("/tasks/{id}/promote", post(tasks::promote))

@@ -7,7 +7,9 @@
 //! | file | what it does |
 //! |---|---|
 //! | `submit` | a submission becomes a task, and runs at once if a slot is free |
-//! | `client` | a sync or stream client waits for its reply |
+//! | `batch` | many submissions at once |
+//! | `client`, `patience` | a sync or stream client waits for its reply, and for how long |
+//! | `join` | a submission that is there already gets the reply of the task it repeats |
 //! | `run` | one claim: rank, reserve, deliver, and on to the next |
 //! | `rank` | asks the policy where a task should go |
 //! | `exchange` | the conversation with the worker, and what of it goes to client and store |
@@ -15,7 +17,7 @@
 //! | `judge`, `backoff` | the rules for that: pure decisions |
 //! | `settle`, `ending` | writes the outcome down, tells everybody who waits |
 //! | `lane`, `aside`, `pump` | a lane, the tasks set aside in it, and the task that looks after it |
-//! | `flights` | who waits for which task, and which tasks run here |
+//! | `flights`, `watching` | who waits for which task, and which tasks run here |
 //! | `upkeep` | renews leases, hears what the queue does by itself |
 //! | `view`, `waiting`, `lane_view` | how tasks and lanes stand |
 //! | `cancel`, `change` | what may be asked for a task: to end, to run again, sooner, before others |
@@ -24,6 +26,7 @@
 mod adopt;
 mod aside;
 mod backoff;
+mod batch;
 mod cancel;
 mod change;
 mod client;
@@ -32,9 +35,11 @@ mod drain;
 mod ending;
 mod exchange;
 mod flights;
+mod join;
 mod judge;
 mod lane;
 mod lane_view;
+mod patience;
 mod pump;
 mod rank;
 mod reply;
@@ -44,6 +49,7 @@ mod submit;
 mod upkeep;
 mod view;
 mod waiting;
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,6 +8,8 @@
 //!   task's present one gets [`QueueError::LeaseLost`], and nothing changes.
 //! - **Repeats.** Every write may be repeated after an unclear outcome: an enqueue of the same id makes no second task, a settle
 //!   with the same token answers as the first did, a claim with the same request id returns the same task.
+//! - **One task a key.** Of all tasks that are kept, at most one has a given idempotency key, also when two come at the same moment;
+//!   the key is free again once its task is forgotten. A repeat of that one task is told from another by its id.
 //! - **One ending.** A task that has ended stays as it ended, unless somebody asks for it to be run again.
 
 mod claim;
@@ -54,6 +56,8 @@ pub enum Enqueued {
     New,
     /// It already was: this is a repeat.
     Known,
+    /// It is not: that other task holds its idempotency key. Whether both were sent alike is for the caller to see.
+    Duplicate(TaskId),
 }
 
 /// Limits that the queue itself keeps.
@@ -91,7 +95,7 @@ pub trait TaskQueue: Send + Sync + 'static {
     async fn enqueue_many(&self, tasks: Vec<NewTask>) -> Vec<Result<Enqueued, QueueError>>;
 
     /// Enqueues a task and claims the head of its lane in one step, for a caller that holds a permit. The claim may be of
-    /// another task, and is `None` in a paused lane or when the task is delayed and no other waits.
+    /// another task, and is `None` in a paused lane, when the task is delayed and no other waits, and for a duplicate.
     async fn enqueue_and_claim(
         &self,
         task: NewTask,

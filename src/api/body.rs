@@ -22,6 +22,11 @@ pub(super) async fn read_json(headers: &HeaderMap, body: Body, limit: usize) -> 
         let message = "The content type must be application/json";
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
     }
+    read(headers, body, limit).await
+}
+
+/// Reads a body of at most `limit` bytes, counted after decoding.
+pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, ApiError> {
     if text(headers, CONTENT_LENGTH)
         .and_then(|length| length.parse().ok())
         .is_some_and(|length: u64| length > limit as u64)
@@ -66,10 +71,16 @@ async fn decode(decoder: impl AsyncRead + Unpin, limit: usize) -> Result<Bytes, 
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let essence = text(headers, CONTENT_TYPE).and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-    let essence = essence.to_ascii_lowercase();
+/// Whether the content type is JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let essence = essence(headers);
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// The content type in lower case, parameters left out.
+pub(super) fn essence(headers: &HeaderMap) -> String {
+    let value = text(headers, CONTENT_TYPE).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {

@@ -34,6 +34,11 @@ impl ApiError {
         Self { task: Some(task), ..self }
     }
 
+    /// The sentence, the word and the task, for an answer that is only a part of a response.
+    pub(super) fn into_parts(self) -> (String, ErrorCode, Option<TaskId>) {
+        (self.message, self.code, self.task)
+    }
+
     fn status(&self) -> StatusCode {
         match self.code {
             ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
@@ -49,19 +54,22 @@ impl ApiError {
             | ErrorCode::InvalidMode
             | ErrorCode::InvalidWebhook
             | ErrorCode::InvalidOptions
+            | ErrorCode::InvalidIdempotencyKey
             | ErrorCode::InvalidQuery
             | ErrorCode::UnknownField => StatusCode::BAD_REQUEST,
             ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ErrorCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::BodyTooLarge | ErrorCode::BatchTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::QueueFull | ErrorCode::PolicyRejected | ErrorCode::TooManyRequests => {
                 StatusCode::TOO_MANY_REQUESTS
             }
+            ErrorCode::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
             ErrorCode::Cancelled
             | ErrorCode::ClientGone
             | ErrorCode::TaskEnded
             | ErrorCode::TaskNotEnded
             | ErrorCode::TaskNotDelayed
             | ErrorCode::TaskNotWaiting
+            | ErrorCode::StreamInProgress
             | ErrorCode::StreamFinished => StatusCode::CONFLICT,
             ErrorCode::NoWorker | ErrorCode::QueueUnavailable | ErrorCode::ShuttingDown => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -71,7 +79,8 @@ impl ApiError {
             | ErrorCode::Rejected
             | ErrorCode::WorkerFailed
             | ErrorCode::WorkerUnreachable
-            | ErrorCode::WebhookFailed => StatusCode::BAD_GATEWAY,
+            | ErrorCode::WebhookFailed
+            | ErrorCode::ResultTooLarge => StatusCode::BAD_GATEWAY,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::auth::bare;
 use super::reply::{name_task, respond};
-use super::{ApiError, ApiState, body};
+use super::{ApiError, ApiState, body, idempotency};
 use crate::dispatch::{Accepted, Submission};
 use crate::task::{ErrorCode, Mode, TaskId, TaskRequest, WorkerKey};
 
@@ -21,17 +21,21 @@ const MISSING_WORKER_KEY: &str = "Missing x-wr-auth header (worker AUTH_KEY) in 
 pub(super) async fn submit(State(state): State<ApiState>, request: Request<Body>) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
     let worker_key = worker_key(&head.headers)?;
+    let key = idempotency::key(&head.headers)?;
     let body = body::read_json(&head.headers, body, state.body_limit).await?;
-    let request = TaskRequest::parse(body)?;
+    let sent = body.clone();
+    let mut request = TaskRequest::parse(body)?;
     let mode = request.mode;
-    let submission = Submission { request, worker_key, resumable: false };
+    let idempotency = idempotency::of(key, &mut request, &sent, &worker_key)?;
+    drop(sent);
+    let submission = Submission { request, worker_key, idempotency };
     Ok(match state.dispatcher.submit(submission).await? {
         Accepted::Replied(task, reply) => respond(task, reply),
         Accepted::Queued(task) => accepted(task, mode),
     })
 }
 
-fn worker_key(headers: &HeaderMap) -> Result<WorkerKey, ApiError> {
+pub(super) fn worker_key(headers: &HeaderMap) -> Result<WorkerKey, ApiError> {
     let key = headers.get("x-wr-auth").and_then(|value| value.to_str().ok()).map(bare).filter(|key| !key.is_empty());
     key.map(WorkerKey::new).ok_or_else(|| ApiError::new(ErrorCode::MissingWorkerKey, MISSING_WORKER_KEY))
 }

@@ -1,7 +1,6 @@
 //! A client that waits for its reply.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -9,30 +8,18 @@ use tokio::time::Instant;
 use super::adopt::Adopted;
 use super::flights::StopReason;
 use super::lane::Lane;
+use super::patience::{LOOK_AGAIN, Look, Patience};
 use super::{Dispatcher, Refusal, Reply, Timing};
 use crate::queue::{Cancelled, Settlement};
 use crate::task::{ErrorCode, Mode, TaskSpec, TaskState};
 
-/// When to look again at a task that could not be given up because it ran: its run may end in a retry that nobody takes. Also the
-/// least time between two looks at a lane that has a worker.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
-
 /// A client that waits for its reply. Dropping it means that the client has left.
 pub(super) struct Client {
     dispatcher: Arc<Dispatcher>,
-    lane: Arc<Lane>,
+    patience: Patience,
     spec: Arc<TaskSpec>,
-    submitted: Instant,
     reply: oneshot::Receiver<Reply>,
     replied: bool,
-}
-
-/// What the client's clock says.
-enum Patience {
-    /// Look again then.
-    Until(Instant),
-    /// Give up now.
-    Over(Refusal),
 }
 
 impl Client {
@@ -43,15 +30,15 @@ impl Client {
         submitted: Instant,
     ) -> Self {
         let reply = dispatcher.flights.await_reply(spec.id);
-        let (dispatcher, lane, spec) = (Arc::clone(dispatcher), Arc::clone(lane), Arc::clone(spec));
-        Self { dispatcher, lane, spec, submitted, reply, replied: false }
+        let patience = Patience::new(dispatcher, lane, submitted, spec.options.timeout);
+        Self { dispatcher: Arc::clone(dispatcher), patience, spec: Arc::clone(spec), reply, replied: false }
     }
 
-    /// Waits for the reply; `run` is the work to do meanwhile.
+    /// Waits for the reply; `run` is the work to do meanwhile. A client that can come back may be told to, without an end to its task.
     pub(super) async fn reply(mut self, mut run: Option<Adopted>) -> Reply {
         let dispatcher = Arc::clone(&self.dispatcher);
         let mut draining = false;
-        let alarm = tokio::time::sleep_until(self.first_look());
+        let alarm = tokio::time::sleep_until(self.patience.first_look());
         tokio::pin!(alarm);
         let reply = loop {
             tokio::select! {
@@ -62,9 +49,16 @@ impl Client {
                     });
                 }
                 () = async { if let Some(run) = &mut run { run.await } }, if run.is_some() => run = None,
-                () = &mut alarm => match self.patience() {
-                    Patience::Until(then) => alarm.as_mut().reset(then),
-                    Patience::Over(refusal) => match self.give_up(&refusal).await {
+                () = &mut alarm => match self.look() {
+                    Look::Again(then) => alarm.as_mut().reset(then),
+                    Look::Over(refusal) if self.spec.resumable => {
+                        // Its client can come back for the result: the task stays.
+                        if refusal.code == ErrorCode::Timeout || self.task_waits().await {
+                            break Reply::Refused(refusal.of(self.spec.id));
+                        }
+                        alarm.as_mut().reset(Instant::now() + LOOK_AGAIN);
+                    }
+                    Look::Over(refusal) => match self.give_up(&refusal).await {
                         Some(reply) => break reply,
                         None => alarm.as_mut().reset(Instant::now() + LOOK_AGAIN),
                     },
@@ -84,37 +78,19 @@ impl Client {
 
     /// Without an answer all that is known is how long the client has waited.
     fn timed(&self, mut refusal: Refusal) -> Refusal {
-        refusal.timing.get_or_insert(Timing { queue: self.submitted.elapsed(), ..Timing::default() });
+        refusal.timing.get_or_insert(Timing { queue: self.patience.waited(), ..Timing::default() });
         refusal
     }
 
-    fn limit(&self) -> Duration {
-        self.spec.options.timeout.unwrap_or(self.dispatcher.settings.tasks.timeout)
+    /// Whether to go on waiting; a drain ends every patience.
+    fn look(&self) -> Look {
+        if self.dispatcher.is_draining() { Look::Over(Refusal::shutting_down()) } else { self.patience.look() }
     }
 
-    fn first_look(&self) -> Instant {
-        self.submitted + self.limit().min(self.dispatcher.settings.tasks.no_worker_timeout)
-    }
-
-    /// Whether a client that waits in its lane should go on waiting.
-    fn patience(&self) -> Patience {
-        if self.dispatcher.is_draining() && !self.spec.resumable {
-            return Patience::Over(Refusal::shutting_down());
-        }
-        let now = Instant::now();
-        let deadline = self.submitted + self.limit();
-        if now >= deadline {
-            return Patience::Over(Refusal::timeout(self.limit()));
-        }
-        let no_worker = self.dispatcher.settings.tasks.no_worker_timeout;
-        let without = self.lane.slots.standing().without_ready_since;
-        let Some(since) = without else { return Patience::Until(deadline.min(now + no_worker.max(LOOK_AGAIN))) };
-        let over = since.max(self.submitted) + no_worker;
-        if over <= now {
-            let message = format!("No worker is ready for {}", self.lane.key());
-            return Patience::Over(Refusal::new(ErrorCode::NoWorker, message).retry_after(no_worker));
-        }
-        Patience::Until(deadline.min(over))
+    /// Whether the task still waits in its lane. `false` if nobody can tell.
+    async fn task_waits(&self) -> bool {
+        let record = self.dispatcher.queue.get(self.spec.id).await;
+        record.is_ok_and(|record| record.is_some_and(|record| record.state.is_waiting()))
     }
 
     /// Ends the task if it still waits; the reply then. `None` if it runs or has ended: its reply is on its way.

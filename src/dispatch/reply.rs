@@ -91,7 +91,8 @@ impl Refusal {
         self
     }
 
-    pub(super) fn shutting_down() -> Self {
+    /// The drain has begun.
+    pub fn shutting_down() -> Self {
         Self::new(ErrorCode::ShuttingDown, "The load balancer is shutting down").retry_after(Duration::from_secs(1))
     }
 

@@ -147,10 +147,10 @@ impl Dispatcher {
         self.conclude(lane, claim, reservation, exchange, run, end).await
     }
 
-    /// The limit of an attempt; a client that waits does not wait beyond its own deadline.
+    /// The limit of an attempt; a task that is bound to its client does not run beyond that one's deadline.
     fn attempt_limit(&self, spec: &TaskSpec) -> Duration {
         let limit = spec.options.timeout.unwrap_or(self.settings.tasks.timeout);
-        if spec.mode.client_waits() { limit.min(self.client_deadline(spec).since(self.clock.now())) } else { limit }
+        if spec.is_bound_to_client() { limit.min(self.client_deadline(spec).since(self.clock.now())) } else { limit }
     }
 
     pub(super) fn attempts_allowed(&self, spec: &TaskSpec) -> u32 {

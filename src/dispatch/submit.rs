@@ -8,13 +8,17 @@ use tokio::time::Instant;
 use super::adopt::Adopted;
 use super::client::Client;
 use super::lane::Lane;
+use super::patience::Patience;
 use super::{Dispatcher, Refusal, Reply};
 use crate::queue::{Claim, Enqueued, NewTask, QueueError};
-use crate::task::{ErrorCode, Mode, TaskId, TaskRequest, TaskSpec, Timestamp, WorkerKey};
+use crate::task::{ErrorCode, Idempotency, Mode, TaskId, TaskRecord, TaskRequest, TaskSpec, Timestamp, WorkerKey};
 use crate::workers::Permit;
 
 /// How long the queue keeps a task beyond its client's deadline: the dispatcher that holds the client is to end it first.
 const CLIENT_GRACE: Duration = Duration::from_secs(5);
+/// How often a key is tried again whose task was being forgotten.
+pub(super) const KEY_TRIES: u32 = 100;
+pub(super) const KEY_PAUSE: Duration = Duration::from_millis(5);
 
 /// A task to run for a client.
 #[derive(Debug)]
@@ -23,8 +27,25 @@ pub struct Submission {
     pub request: TaskRequest,
     /// The client's key for the worker.
     pub worker_key: WorkerKey,
-    /// Whether the client can come back for the result: then its leaving does not cancel the task.
-    pub resumable: bool,
+    /// What tells a repeat of it from another one, if its client named it. Such a client can come back for the result: its leaving
+    /// does not cancel a sync task.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What a submission is.
+enum Entry {
+    /// A task that is in its lane now; perhaps with a claim to run.
+    New(Option<(Claim, Permit)>),
+    /// A repeat of that task.
+    Repeat(Box<TaskRecord>),
+}
+
+/// Where an enqueue has got to.
+enum Entered {
+    /// Into its lane; perhaps with a claim to run.
+    Lane(Option<(Claim, Permit)>),
+    /// Nowhere: that task holds its idempotency key.
+    Duplicate(TaskId),
 }
 
 /// What became of a submission.
@@ -44,72 +65,81 @@ impl Dispatcher {
         }
         let lane = self.lane(&submission.request.lane);
         let mode = submission.request.mode;
-        let function = &submission.request.function;
-        if mode != Mode::Webhook && lane.slots.offers(function) == Some(false) {
-            let message = format!("The workers of {} offer no function named {function:?}", lane.key());
-            return Err(Refusal::new(ErrorCode::UnknownFunction, message));
-        }
+        is_offered(&lane, &submission.request)?;
 
         let submitted = Instant::now();
         let task = self.task(submission);
-        let id = task.spec.id;
-        if !mode.client_waits() {
-            let run = self.enqueue(&lane, task).await?;
+        let (id, timeout) = (task.spec.id, task.spec.options.timeout);
+        // Registered first: the task may end before its enqueue has answered.
+        let client = mode.client_waits().then(|| Client::new(self, &lane, &task.spec, submitted));
+        let run = match self.enter(&lane, task).await? {
+            Entry::New(run) => run,
+            Entry::Repeat(record) => {
+                drop(client);
+                return self.join(mode, *record, Patience::new(self, &lane, submitted, timeout)).await;
+            }
+        };
+        self.metrics.submitted(mode);
+        let Some(client) = client else {
             if let Some((claim, permit)) = run {
                 self.tasks.spawn(Arc::clone(self).run(lane, claim, permit));
             }
             return Ok(Accepted::Queued(id));
-        }
-
-        let spec = Arc::clone(&task.spec);
-        // Registered first: the task may end before its enqueue has answered.
-        let client = Client::new(self, &lane, &spec, submitted);
-        let run = self.enqueue(&lane, task).await?;
+        };
         let run = run.map(|(claim, permit)| Adopted::new(Arc::clone(self).run(lane, claim, permit), &self.tasks));
         Ok(Accepted::Replied(id, client.reply(run).await))
     }
 
-    /// Puts a task into its lane; with a permit in hand, the lane's head is claimed in the same step.
-    async fn enqueue(&self, lane: &Arc<Lane>, task: NewTask) -> Result<Option<(Claim, Permit)>, Refusal> {
-        let (id, mode) = (task.spec.id, task.spec.mode);
-        let entered = self.enter(lane, task).await.map_err(|error| match error {
-            // There is no such task.
-            QueueError::Full { .. } => refusal(&error),
-            _ => refusal(&error).of(id),
-        })?;
-        self.metrics.submitted(mode);
-        Ok(entered)
+    /// Puts a task into its lane, or finds the one that it repeats.
+    async fn enter(&self, lane: &Arc<Lane>, task: NewTask) -> Result<Entry, Refusal> {
+        let id = task.spec.id;
+        for _ in 0..KEY_TRIES {
+            match self.enqueue(lane, task.clone()).await.map_err(|error| not_enqueued(&error, id))? {
+                Entered::Lane(run) => return Ok(Entry::New(run)),
+                Entered::Duplicate(holder) => match self.same_task(&task.spec, holder).await? {
+                    Some(record) => return Ok(Entry::Repeat(Box::new(record))),
+                    None => tokio::time::sleep(KEY_PAUSE).await,
+                },
+            }
+        }
+        Err(key_of_nobody())
     }
 
-    async fn enter(&self, lane: &Arc<Lane>, task: NewTask) -> Result<Option<(Claim, Permit)>, QueueError> {
+    /// Puts a task into its lane; with a permit in hand, the lane's head is claimed in the same step.
+    async fn enqueue(&self, lane: &Arc<Lane>, task: NewTask) -> Result<Entered, QueueError> {
         let permit = if task.run_at.is_none() && !lane.aside.is_full() { lane.slots.try_permit() } else { None };
         let Some(permit) = permit else {
-            let enqueued = self.queue.enqueue(task).await?;
-            debug_assert_eq!(enqueued, Enqueued::New, "ids are fresh");
+            if let Enqueued::Duplicate(holder) = self.queue.enqueue(task).await? {
+                return Ok(Entered::Duplicate(holder));
+            }
             // A slot may have come free meanwhile, and whoever freed it found an empty lane.
             if let Some(permit) = lane.slots.try_permit() {
                 drop(permit);
                 lane.wake();
             }
-            return Ok(None);
+            return Ok(Entered::Lane(None));
         };
         let mut request = self.claim_request();
         request.skip = lane.aside.ids();
         let id = task.spec.id;
-        let (_, claim) = self.queue.enqueue_and_claim(task, request).await?;
+        let (enqueued, claim) = self.queue.enqueue_and_claim(task, request).await?;
+        if let Enqueued::Duplicate(holder) = enqueued {
+            return Ok(Entered::Duplicate(holder));
+        }
         if claim.as_ref().is_some_and(|claim| claim.spec.id != id) {
             // An older task was taken: there may be room for this one too.
             lane.wake();
         }
-        Ok(claim.map(|claim| (claim, permit)))
+        Ok(Entered::Lane(claim.map(|claim| (claim, permit))))
     }
 
-    fn task(&self, submission: Submission) -> NewTask {
-        let Submission { request, worker_key, resumable } = submission;
+    pub(super) fn task(&self, submission: Submission) -> NewTask {
+        let Submission { request, worker_key, idempotency } = submission;
+        let resumable = request.mode == Mode::Sync && idempotency.is_some();
         let now = self.clock.now();
         let run_at = request.options.first_run(now);
         let limits = &self.settings.tasks;
-        let expires_at = if request.mode.client_waits() {
+        let expires_at = if request.mode.client_waits() && !resumable {
             now.after(request.options.timeout.unwrap_or(limits.timeout)).after(CLIENT_GRACE)
         } else {
             run_at.unwrap_or(now).after(limits.queue_ttl)
@@ -126,6 +156,7 @@ impl Dispatcher {
             created_at: now,
             expires_at,
             resumable,
+            idempotency,
         };
         NewTask { spec: Arc::new(spec), priority: request.priority, run_at }
     }
@@ -134,6 +165,30 @@ impl Dispatcher {
     pub(super) fn client_deadline(&self, spec: &TaskSpec) -> Timestamp {
         spec.created_at.after(spec.options.timeout.unwrap_or(self.settings.tasks.timeout))
     }
+}
+
+/// Whether the workers of the lane can be asked for that function. A webhook task is taken all the same.
+pub(super) fn is_offered(lane: &Lane, request: &TaskRequest) -> Result<(), Refusal> {
+    let function = &request.function;
+    if request.mode == Mode::Webhook || lane.slots.offers(function) != Some(false) {
+        return Ok(());
+    }
+    let message = format!("The workers of {} offer no function named {function:?}", lane.key());
+    Err(Refusal::new(ErrorCode::UnknownFunction, message))
+}
+
+/// A task that could not be enqueued. If the outcome is unclear there may be one of that id.
+pub(super) fn not_enqueued(error: &QueueError, id: TaskId) -> Refusal {
+    match error {
+        QueueError::Unavailable(_) => refusal(error).of(id),
+        QueueError::Full { .. } | QueueError::LeaseLost => refusal(error),
+    }
+}
+
+/// The store names a task for an idempotency key again and again, but does not have it.
+pub(super) fn key_of_nobody() -> Refusal {
+    tracing::error!("an idempotency key is held by a task that is not there");
+    refusal(&QueueError::Unavailable("key of nobody".to_owned()))
 }
 
 /// A queue's error, as the client gets it.

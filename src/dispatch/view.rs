@@ -78,31 +78,17 @@ impl Dispatcher {
     pub async fn task_view_at_end(&self, id: TaskId, limit: Duration) -> Result<Option<TaskView>, QueueError> {
         let deadline = Instant::now() + limit;
         // Subscribed first, then looked: an ending in between is not missed.
-        let ended = self.flights.watch(id);
-        let watching = Watching { dispatcher: self, id };
+        let watching = self.watch(id);
         let view = self.task_view(id).await?;
         if view.as_ref().is_none_or(|view| view.record.state.is_ending()) {
             return Ok(view);
         }
         tokio::select! {
             biased;
-            _ = ended => {}
+            () = watching.ended() => {}
             () = tokio::time::sleep_until(deadline) => {}
             () = self.draining.cancelled() => {}
         }
-        drop(watching);
         self.task_view(id).await
-    }
-}
-
-/// Somebody watches a task; forgotten when they stop.
-struct Watching<'a> {
-    dispatcher: &'a Dispatcher,
-    id: TaskId,
-}
-
-impl Drop for Watching<'_> {
-    fn drop(&mut self) {
-        self.dispatcher.flights.forget_waiters(self.id);
     }
 }

@@ -1,6 +1,7 @@
 //! What every queue backend must do. One suite, run on each of them: `conformance!(backend_name, make)`.
 
 mod again;
+mod idempotency;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::task::{
     WorkerKey,
 };
 
+pub(crate) use self::idempotency::*;
 pub(crate) use again::*;
 
 /// A backend under test and what the tests need around it.
@@ -69,6 +71,7 @@ impl Bench {
             created_at: now,
             expires_at: now.after(Duration::from_mins(50)),
             resumable: false,
+            idempotency: None,
         };
         change(&mut spec);
         NewTask { spec: Arc::new(spec), priority: Priority::new(priority), run_at: None }
@@ -530,13 +533,17 @@ macro_rules! conformance {
             a_position_says_how_many_go_before
             a_promotion_is_told
             each_filter_leaves_out_what_does_not_match
+            a_key_belongs_to_one_task
+            a_duplicate_is_told_by_every_way_in
+            of_many_at_once_one_gets_the_key
+            a_key_is_free_again_after_a_purge
         }
         conformance! { @with $make, suite::QueueLimits { max_waiting: 20_000, ..suite::limits() }, a_position_is_counted_only_so_far }
         conformance! { @with $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_has_no_room_for_a_requeued_task }
         conformance! { @with $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, retention_counts_from_the_last_ending }
-        conformance! { @with $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_refuses_until_there_is_room }
+        conformance! { @with $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_refuses_until_there_is_room a_full_queue_knows_its_keys_and_gives_none_to_what_it_refuses }
         conformance! { @with $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, ended_tasks_leave_by_count what_was_purged_takes_nobodys_place }
-        conformance! { @with $make, suite::QueueLimits { retention: std::time::Duration::from_secs(2), ..suite::limits() }, ended_tasks_leave_by_age }
+        conformance! { @with $make, suite::QueueLimits { retention: std::time::Duration::from_secs(2), ..suite::limits() }, ended_tasks_leave_by_age a_key_leaves_with_its_task }
     };
     (@with $make:expr, $limits:expr, $($name:ident)*) => {
         $(
@@ -552,4 +559,11 @@ mod memory_backend {
     use crate::queue::conformance as suite;
 
     conformance!(|limits, clock| std::sync::Arc::new(crate::queue::MemoryQueue::new(limits, clock)));
+
+    /// In memory nothing happens between two awaits: only with several threads two requests come at the same moment.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_many_threads_one_gets_the_key() {
+        let make = |limits, clock| std::sync::Arc::new(crate::queue::MemoryQueue::new(limits, clock)) as _;
+        suite::of_many_at_once_one_gets_the_key(suite::Bench::new(make, suite::limits())).await;
+    }
 }

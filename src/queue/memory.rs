@@ -7,6 +7,7 @@ mod alarm;
 mod entry;
 mod history;
 mod index;
+mod keys;
 mod lane;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use self::alarm::Alarm;
 use self::history::History;
 use self::index::Index;
+use self::keys::Keys;
 use self::lane::{Change, Lane};
 use super::{
     Cancelled, Claim, ClaimRequest, Ending, Enqueued, LaneCounts, Lease, NewTask, QueueError, QueueEvent, QueueLimits,
@@ -43,6 +45,7 @@ pub struct MemoryQueue {
     clock: Clock,
     lanes: RwLock<HashMap<LaneKey, Arc<Lane>>>,
     index: Index,
+    keys: Keys,
     history: History,
     /// Tasks that wait, in all lanes.
     waiting: AtomicU64,
@@ -58,6 +61,7 @@ impl MemoryQueue {
             clock,
             lanes: RwLock::default(),
             index: Index::default(),
+            keys: Keys::default(),
             history: History::default(),
             waiting: AtomicU64::new(0),
             alarm: Alarm::default(),
@@ -100,10 +104,18 @@ impl MemoryQueue {
     fn evict(&self) {
         let now = self.clock.now();
         while let Some((lane, id, ended_at)) = self.history.pop_excess(&self.limits, now) {
-            if lane.forget(id, ended_at) {
-                self.index.remove(id);
-            }
+            self.forget(&lane, id, ended_at);
         }
+    }
+
+    /// Forgets a task that has ended, and with it its idempotency key. `false` if there is none.
+    fn forget(&self, lane: &Lane, id: TaskId, ended_at: Timestamp) -> bool {
+        let Some(spec) = lane.forget(id, ended_at) else { return false };
+        self.index.remove(id);
+        if let Some(idempotency) = &spec.idempotency {
+            self.keys.remove(&idempotency.key, id);
+        }
+        true
     }
 
     fn admit(&self) -> Result<(), QueueError> {
@@ -120,13 +132,26 @@ impl MemoryQueue {
             let claim = request.and_then(|request| self.take(&lane, request));
             return Ok((Enqueued::Known, claim));
         }
-        if request.is_none()
-            && let Err(full) = self.admit()
-        {
+        // Held until the task is in its lane: whoever is told of a duplicate finds it there.
+        let mut place = match task.spec.idempotency.as_ref().map(|idempotency| self.keys.place(&idempotency.key)) {
+            None => None,
+            Some(Ok(place)) => Some(place),
+            Some(Err(holder)) => {
+                self.index.remove(id);
+                return Ok((Enqueued::Duplicate(holder), None));
+            }
+        };
+        // A task that runs at once makes no queue longer: a flood elsewhere is no reason to refuse it.
+        let runs_at_once = request.is_some() && task.run_at.is_none() && lane.is_idle();
+        if !runs_at_once && let Err(full) = self.admit() {
             self.index.remove(id);
             return Err(full);
         }
+        if let (Some(place), Some(idempotency)) = (&mut place, &task.spec.idempotency) {
+            place.insert(idempotency.key.clone(), id);
+        }
         let (claim, change) = lane.add(task, request, self.clock.now());
+        drop(place);
         self.follow(&lane, &change);
         Ok((Enqueued::New, claim))
     }
@@ -195,11 +220,6 @@ impl TaskQueue for MemoryQueue {
         task: NewTask,
         request: ClaimRequest,
     ) -> Result<(Enqueued, Option<Claim>), QueueError> {
-        // A task that runs at once makes no queue longer: a flood elsewhere is no reason to refuse it.
-        let runs_at_once = task.run_at.is_none() && self.lane(&task.spec.lane).is_idle();
-        if !runs_at_once {
-            self.admit()?;
-        }
         self.add(task, Some(&request))
     }
 
@@ -328,8 +348,7 @@ impl TaskQueue for MemoryQueue {
             let page = self.list(&filter).await?;
             let ended = page.tasks.iter().filter_map(|record| Some((record.spec.id, record.finished_at?)));
             for (id, ended_at) in ended {
-                if self.index.get(id).is_some_and(|lane| lane.forget(id, ended_at)) {
-                    self.index.remove(id);
+                if self.index.get(id).is_some_and(|lane| self.forget(&lane, id, ended_at)) {
                     self.history.remove(id, ended_at);
                     purged += 1;
                 }

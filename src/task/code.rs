@@ -47,6 +47,8 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type",
     /// The body is larger than `REQUEST_BODY_LIMIT`.
     BodyTooLarge = "body_too_large",
+    /// A batch has more than 10,000 items.
+    BatchTooLarge = "batch_too_large",
     /// `x-wr-auth` is missing.
     MissingWorkerKey = "missing_worker_key",
     /// `group`, `function` or `contract` is missing.
@@ -65,6 +67,8 @@ codes! {
     InvalidWebhook = "invalid_webhook",
     /// A field of `options` is not as it should be.
     InvalidOptions = "invalid_options",
+    /// `Idempotency-Key` or `options.idempotencyKey` is not a key, or they differ.
+    InvalidIdempotencyKey = "invalid_idempotency_key",
     /// A parameter of the query is not as it should be.
     InvalidQuery = "invalid_query",
     /// A field of the body cannot be set there.
@@ -81,8 +85,14 @@ codes! {
     TaskNotDelayed = "task_not_delayed",
     /// The task does not wait any more: its priority means nothing.
     TaskNotWaiting = "task_not_waiting",
-    /// A stream is gone with its client: it cannot run again.
+    /// The idempotency key is that of a task with another body or worker key.
+    IdempotencyMismatch = "idempotency_mismatch",
+    /// The idempotency key is that of a stream, which is under way.
+    StreamInProgress = "stream_in_progress",
+    /// A stream that has ended cannot run again; the idempotency key is that of one.
     StreamFinished = "stream_finished",
+    /// The stored result is larger than `RESULT_MAX_BYTES` and was kept cut.
+    ResultTooLarge = "result_too_large",
     /// The lane has had no ready worker for `NO_WORKER_TIMEOUT`.
     NoWorker = "no_worker",
     /// The queue holds `MAX_QUEUED_TASKS`.

@@ -13,7 +13,7 @@ impl WorkerKey {
         Self(key.into())
     }
 
-    /// The key itself, for the request to the worker and for sealing. Nothing else may call this.
+    /// The key itself, for the request to the worker, for sealing and for hashing. Nothing else may call this.
     pub fn expose(&self) -> &str {
         &self.0
     }

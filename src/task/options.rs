@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::request::short_text;
-use super::{BadRequest, ErrorCode, Timestamp};
+use super::{BadRequest, ErrorCode, IdempotencyKey, Timestamp};
 
 /// The `options` object of a task. A worker never reads it; it is passed on like every unknown field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct TaskOptions {
     pub key: Option<Arc<str>>,
     /// `tenant`: on whose behalf the task runs (for policies and filters), up to 256 bytes.
     pub tenant: Option<Arc<str>>,
+    /// `idempotencyKey`: as the header `Idempotency-Key`, for the items of a batch.
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 impl TaskOptions {
@@ -61,6 +63,10 @@ pub(super) fn parse(value: Option<&RawValue>) -> Result<TaskOptions, BadRequest>
                 options.run_at = Some(moment.ok_or_else(|| bad("options.runAt must be an RFC 3339 time".to_owned()))?);
             }
             "key" => options.key = Some(short_text(value, "options.key")?),
+            "idempotencyKey" => {
+                let text = short_text(value, "options.idempotencyKey").unwrap_or_default();
+                options.idempotency_key = Some(IdempotencyKey::parse(&text, "options.idempotencyKey")?);
+            }
             "tenant" => options.tenant = Some(short_text(value, "options.tenant")?),
             _ => return Err(bad(format!("options.{name} is not known"))),
         }

@@ -280,6 +280,10 @@ mod tests {
             assert_eq!((error.code, error.message.as_str()), (ErrorCode::InvalidWebhook, MISSING_WEBHOOK));
         }
         assert_eq!(code(r#""mode":"webhook","webhook":{"url":"http://h","headers":[]}"#), ErrorCode::InvalidWebhook);
+        for key in [r#""""#, r#""a b""#, "1"] {
+            let options = format!(r#""options":{{"idempotencyKey":{key}}}"#);
+            assert_eq!(code(&options), ErrorCode::InvalidIdempotencyKey, "{key}");
+        }
         for options in
             ["[]", r#"{"attempts":0}"#, r#"{"timeoutMs":"1"}"#, r#"{"runAt":"soon"}"#, r#"{"key":1}"#, r#"{"wat":1}"#]
         {
@@ -306,12 +310,13 @@ mod tests {
 
     #[test]
     fn options_and_webhook_are_read() {
-        let request = with(r#""mode":"webhook","webhook":{"url":"http://h/x","headers":{"a":"b","n":1}},"options":{"attempts":2,"timeoutMs":50,"delayMs":10,"key":"k","tenant":"t"}"#).unwrap();
+        let request = with(r#""mode":"webhook","webhook":{"url":"http://h/x","headers":{"a":"b","n":1}},"options":{"attempts":2,"timeoutMs":50,"delayMs":10,"key":"k","tenant":"t","idempotencyKey":"once"}"#).unwrap();
         let webhook = request.webhook.unwrap();
         assert_eq!(webhook.url.as_ref(), "http://h/x");
         assert_eq!(webhook.headers.len(), 2);
         assert_eq!(request.options.attempts, Some(2));
         assert_eq!(request.options.timeout, Some(std::time::Duration::from_millis(50)));
         assert_eq!(request.options.key.as_deref(), Some("k"));
+        assert_eq!(request.options.idempotency_key.unwrap().as_str(), "once");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{LaneKey, Mode, TaskId, TaskOptions, Timestamp, WebhookTarget, WorkerKey};
+use super::{Idempotency, LaneKey, Mode, TaskId, TaskOptions, Timestamp, WebhookTarget, WorkerKey};
 
 /// What a task is: fixed at its submission, or when it is run again on request.
 #[derive(Clone, Debug)]
@@ -27,10 +27,20 @@ pub struct TaskSpec {
     pub webhook: Option<WebhookTarget>,
     /// When it was submitted.
     pub created_at: Timestamp,
-    /// When a waiting task is of no use any more: the client's deadline (sync, stream) or the end of `QUEUE_TTL`.
+    /// When a waiting task is of no use any more: its client's deadline if it is [bound](Self::is_bound_to_client) to one, else the
+    /// end of `QUEUE_TTL`.
     pub expires_at: Timestamp,
     /// Whether its client can come back for the result (`Idempotency-Key`): then a lost connection does not cancel it.
     pub resumable: bool,
+    /// What tells a repeat of this submission from another one, if its client named it.
+    pub idempotency: Option<Idempotency>,
+}
+
+impl TaskSpec {
+    /// Whether the task is of use only while the client that submitted it waits.
+    pub fn is_bound_to_client(&self) -> bool {
+        self.mode.client_waits() && !self.resumable
+    }
 }
 
 impl TaskSpec {

@@ -208,6 +208,7 @@ impl Course {
         self.serial += 1;
         let now = self.clock.now();
         let spec = TaskSpec {
+            idempotency: None,
             id: TaskId::new(now, u128::from(self.serial) << 56),
             lane: key(submission.lane),
             function: "f".into(),

@@ -2,9 +2,11 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod batch;
 mod cli;
 mod drain;
 mod harness;
+mod idempotency;
 mod lane_order;
 mod leaving_clients;
 mod limits;

@@ -14,7 +14,9 @@ use std::time::Duration;
 use andera_lb::dispatch::{Accepted, DispatchSettings, Dispatcher, Parts, Submission};
 use andera_lb::policy::PolicyEngine;
 use andera_lb::queue::{MemoryQueue, QueueLimits, TaskQueue};
-use andera_lb::task::{Chance, Clock, Mode, TaskId, TaskRequest, TaskState, Timestamp, WorkerKey};
+use andera_lb::task::{
+    Chance, Clock, Idempotency, IdempotencyKey, Mode, TaskId, TaskRequest, TaskState, Timestamp, WorkerKey,
+};
 use andera_lb::telemetry::Metrics;
 use andera_lb::workers::Slots;
 use bytes::Bytes;
@@ -103,14 +105,22 @@ impl Course {
     async fn run(self) -> Vec<(usize, TaskState, usize)> {
         let submitted: Arc<Mutex<Vec<TaskId>>> = Arc::default();
         let clients = TaskTracker::new();
-        for _ in 0..TASKS {
+        for n in 0..TASKS {
             tokio::time::sleep(Duration::from_millis(self.chance.number() % 60)).await;
-            clients.spawn(client(
-                Arc::clone(&self.dispatcher),
-                self.world.random_task(),
-                self.chance.clone(),
-                Arc::clone(&submitted),
-            ));
+            let task = self.world.random_task();
+            // Some are sent twice under one key, by a client each: still one task. In a lane without workers it would outlast the
+            // course.
+            let twice = self.chance.fraction() < 0.1 && task["group"] != "deserted";
+            let key = twice.then(|| format!("key-{n}"));
+            for _ in 0..1 + usize::from(key.is_some()) {
+                clients.spawn(client(
+                    Arc::clone(&self.dispatcher),
+                    task.clone(),
+                    key.clone(),
+                    self.chance.clone(),
+                    Arc::clone(&submitted),
+                ));
+            }
             if self.chance.fraction() < 0.03 {
                 let ids = submitted.lock().clone();
                 let picked = usize::try_from(self.chance.number() % ids.len().max(1) as u64).unwrap();
@@ -154,6 +164,7 @@ impl Course {
             0,
             "no run of a task that is not stored"
         );
+        assert_eq!(page.tasks.len(), TASKS, "one task a key");
         let mut digest = Vec::new();
         for (at, record) in page.tasks.iter().enumerate() {
             let runs = runs.get(&record.spec.id).map(Vec::as_slice).unwrap_or_default();
@@ -177,12 +188,16 @@ impl Course {
 async fn client(
     dispatcher: Arc<Dispatcher>,
     body: serde_json::Value,
+    key: Option<String>,
     chance: Chance,
     submitted: Arc<Mutex<Vec<TaskId>>>,
 ) {
-    let request = TaskRequest::parse(Bytes::from(body.to_string())).unwrap();
+    let body = Bytes::from(body.to_string());
+    let request = TaskRequest::parse(body.clone()).unwrap();
     let waits = request.mode != Mode::Async;
-    let submission = Submission { request, worker_key: WorkerKey::new("k"), resumable: false };
+    let worker_key = WorkerKey::new("k");
+    let idempotency = key.map(|key| Idempotency::new(IdempotencyKey::parse(&key, "key").unwrap(), &body, &worker_key));
+    let submission = Submission { request, worker_key, idempotency };
     let patience = if chance.fraction() < 0.1 { chance.number() % 3_000 } else { u64::MAX / 2 };
     let answer = async {
         match dispatcher.submit(submission).await {
@@ -191,6 +206,7 @@ async fn client(
                 submitted.lock().push(id);
                 world::read_to_end(reply).await;
             }
+            Err(refusal) if refusal.task.is_some() => {}
             Err(refusal) => panic!("refused: {refusal}"),
         }
     };

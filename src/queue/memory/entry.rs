@@ -127,7 +127,8 @@ impl Entry {
     /// Bytes the task keeps in memory, roughly.
     pub(super) fn bytes(&self) -> u64 {
         let result = self.result.as_ref().map_or(0, |result| result.body.len());
-        (ENTRY_BYTES + self.spec.body.len() + result) as u64
+        let key = self.spec.idempotency.as_ref().map_or(0, |idempotency| idempotency.key.as_str().len());
+        (ENTRY_BYTES + self.spec.body.len() + key + result) as u64
     }
 
     pub(super) fn record(&self) -> TaskRecord {

@@ -3,6 +3,7 @@
 mod requeue;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -14,7 +15,7 @@ use crate::queue::{
     Cancelled, Claim, ClaimRequest, LaneCounts, Lease, NewTask, QueueError, Released, Settled, Settlement, StateCounts,
     Waiting,
 };
-use crate::task::{ErrorCode, LaneKey, Priority, TaskId, TaskRecord, TaskState, Timestamp};
+use crate::task::{ErrorCode, LaneKey, Priority, TaskId, TaskRecord, TaskSpec, TaskState, Timestamp};
 
 /// One lane. Every step happens under its lock and does no I/O.
 #[derive(Debug)]
@@ -199,14 +200,14 @@ impl Lane {
         self.inner.lock().entries.get(&id).map(Entry::record)
     }
 
-    /// Forgets a task that ended at that moment; `false` if it has been run again since.
-    pub(super) fn forget(&self, id: TaskId, ended_at: Timestamp) -> bool {
+    /// Forgets a task that ended at that moment; gives what it was, or nothing if it has been run again since.
+    pub(super) fn forget(&self, id: TaskId, ended_at: Timestamp) -> Option<Arc<TaskSpec>> {
         let mut inner = self.inner.lock();
         let ended = inner.entries.get(&id).filter(|entry| entry.finished_at == Some(ended_at));
-        let Some(state) = ended.map(|entry| entry.state) else { return false };
-        inner.entries.remove(&id);
+        let state = ended.map(|entry| entry.state)?;
+        let entry = inner.entries.remove(&id)?;
         *inner.counts.of(state) -= 1;
-        true
+        Some(entry.spec)
     }
 
     pub(super) fn counts(&self) -> LaneCounts {

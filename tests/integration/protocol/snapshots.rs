@@ -1,6 +1,7 @@
 //! Each kind of answer, with its status and headers, beside a file that shows it. What differs from run to run is left out.
 
 mod errors;
+mod repeats;
 mod states;
 mod successes;
 
