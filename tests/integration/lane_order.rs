@@ -75,7 +75,7 @@ impl Course {
             Step::Enqueue(submission) => {
                 let task = self.task(submission);
                 let (id, task_again) = (task.spec.id, task.clone());
-                let expected = self.model.enqueue(id, submission);
+                let expected = self.model.enqueue(id, submission, false);
                 assert_eq!(self.queue.enqueue(task).await, expected);
                 if expected.is_ok() {
                     // An unclear outcome is repeated.
@@ -85,7 +85,7 @@ impl Course {
             Step::EnqueueAndClaim(submission, skip) => {
                 let task = self.task(submission);
                 let (id, request) = (task.spec.id, self.request(skip));
-                let expected = self.model.enqueue(id, submission);
+                let expected = self.model.enqueue(id, submission, true);
                 let got = self.queue.enqueue_and_claim(task, request.clone()).await;
                 assert_eq!(got.as_ref().map(|(enqueued, _)| *enqueued), expected.as_ref().copied());
                 if let Ok((_, claim)) = got {

@@ -11,11 +11,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use andera_lb::dispatch::{Accepted, DispatchSettings, Dispatcher, Parts, Submission};
+use andera_lb::dispatch::{Accepted, CancelOutcome, DispatchSettings, Dispatcher, Parts, Submission};
 use andera_lb::policy::PolicyEngine;
 use andera_lb::queue::{MemoryQueue, QueueLimits, TaskQueue};
 use andera_lb::task::{
-    Chance, Clock, Idempotency, IdempotencyKey, Mode, TaskId, TaskRequest, TaskState, Timestamp, WorkerKey,
+    Attempt, AttemptOutcome, Chance, Clock, Idempotency, IdempotencyKey, Mode, TaskId, TaskRequest, TaskState,
+    Timestamp, WorkerKey,
 };
 use andera_lb::telemetry::Metrics;
 use andera_lb::workers::Slots;
@@ -105,6 +106,7 @@ impl Course {
     async fn run(self) -> Vec<(usize, TaskState, usize)> {
         let submitted: Arc<Mutex<Vec<TaskId>>> = Arc::default();
         let clients = TaskTracker::new();
+        let mut told_to_stop = Vec::new();
         for n in 0..TASKS {
             tokio::time::sleep(Duration::from_millis(self.chance.number() % 60)).await;
             let task = self.world.random_task();
@@ -112,7 +114,7 @@ impl Course {
             // course.
             let twice = self.chance.fraction() < 0.1 && task["group"] != "deserted";
             let key = twice.then(|| format!("key-{n}"));
-            for _ in 0..1 + usize::from(key.is_some()) {
+            for _ in 0..=usize::from(key.is_some()) {
                 clients.spawn(client(
                     Arc::clone(&self.dispatcher),
                     task.clone(),
@@ -124,8 +126,10 @@ impl Course {
             if self.chance.fraction() < 0.03 {
                 let ids = submitted.lock().clone();
                 let picked = usize::try_from(self.chance.number() % ids.len().max(1) as u64).unwrap();
-                if let Some(id) = ids.get(picked) {
-                    self.dispatcher.cancel(*id).await.unwrap();
+                if let Some(id) = ids.get(picked)
+                    && self.dispatcher.cancel(*id).await.unwrap() == CancelOutcome::Stopping
+                {
+                    told_to_stop.push((*id, self.dispatcher.clock().now()));
                 }
             }
         }
@@ -135,6 +139,11 @@ impl Course {
         clients.close();
         tokio::time::timeout(END, clients.wait()).await.expect("every client got its answer");
         tokio::time::timeout(END, self.all_ended()).await.expect("every task ended");
+        for (id, at) in told_to_stop {
+            let record = self.queue.get(id).await.unwrap().expect("it is kept");
+            let begun_later = |run: &&Attempt| run.started_at > at && run.outcome != Some(AttemptOutcome::Cancelled);
+            assert_eq!(record.attempts.iter().find(begun_later), None, "{id} was told to stop at {at:?}");
+        }
         let digest = self.check().await;
         assert_eq!(self.dispatcher.drain(Duration::from_mins(1)).await.interrupted, 0);
         self.stop.cancel();

@@ -111,8 +111,13 @@ impl Model {
         self.tasks.get(pick % self.tasks.len().max(1)).map(|task| task.id)
     }
 
-    pub(super) fn enqueue(&mut self, id: TaskId, submission: Submission) -> Result<Enqueued, QueueError> {
-        if self.tasks.iter().filter(|task| task.state.is_waiting()).count() as u64 >= MAX_WAITING {
+    /// `claims`: with a permit in hand a task may come into an idle lane though the queue is full, since it runs at once.
+    pub(super) fn enqueue(&mut self, id: TaskId, submission: Submission, claims: bool) -> Result<Enqueued, QueueError> {
+        let lane = submission.lane;
+        let idle =
+            !self.paused[lane] && !self.tasks.iter().any(|task| task.lane == lane && task.state == TaskState::Queued);
+        let runs_at_once = claims && idle && submission.delay.is_none();
+        if !runs_at_once && self.tasks.iter().filter(|task| task.state.is_waiting()).count() as u64 >= MAX_WAITING {
             return Err(QueueError::Full { limit: MAX_WAITING });
         }
         self.tasks.push(Task {

@@ -46,7 +46,7 @@ async fn unknown_and_malformed_ids_are_404_in_every_action() {
 async fn other_methods_are_405() {
     let app = TestApp::start_for(&[], &[]).await;
     for (method, path, allow) in [
-        ("POST", "/tasks", "GET,HEAD"),
+        ("PUT", "/tasks", "GET,HEAD,POST"),
         ("PUT", "/tasks/x", "GET,HEAD,DELETE,PATCH"),
         ("GET", "/tasks/x/retry", "POST"),
         ("DELETE", "/lanes", "GET,HEAD"),

@@ -36,5 +36,5 @@ async fn tasks_that_had_a_worker() {
     stream["mode"] = json!("stream");
     let id = app.submit(&stream).await.task_id();
     app.ended(&id).await;
-    check("error_stream_finished", &send(&app, "POST", &format!("/tasks/{id}/retry")).await);
+    check("error_stream_finished_retry", &send(&app, "POST", &format!("/tasks/{id}/retry")).await);
 }
