@@ -17,7 +17,7 @@ use crate::store::{self, Durability, Id, State};
 use crate::writer::Writer;
 
 fn stores() -> impl Iterator<Item = &'static str> {
-    store::NAMES.iter().copied().filter(|name| *name != "none")
+    store::names().into_iter().filter(|name| *name != "none")
 }
 
 /// Kills each store in the middle of the load, again and again, and looks for what was acknowledged.
@@ -105,12 +105,12 @@ pub fn count(name: &str, directory: &Path) -> Result<()> {
 
 /// Damages each store in three ways.
 pub fn damage_all(directory: &Path) -> Result<()> {
-    println!("\n## damage to the newest file of 20,000 tasks, after a kill\n");
+    println!("\n## damage to the newest file of 6,000 tasks, after a kill\n");
     for name in stores() {
         for way in ["none", "last 100 bytes gone", "one byte changed in the middle", "16 bytes zeroed in the middle"] {
             let folder = directory.join(format!("{name}-damage"));
             let folder_name = folder.to_string_lossy();
-            child(&["fill", name, &folder_name, "20000"])?.stdout(std::process::Stdio::null()).status()?;
+            child(&["fill", name, &folder_name, "6000"])?.stdout(std::process::Stdio::null()).status()?;
             let path = newest(&folder)?;
             damage(&path, way)?;
             let output = child(&["count", name, &folder_name])?.output()?;

@@ -41,17 +41,20 @@ pub fn child(arguments: &[&str]) -> Result<Command> {
 /// Measures all stores, interleaved; each store's folder lives through the rounds.
 pub fn speed(directory: &Path, backlog: &str, durability: &str, producers: &str, rounds: usize) -> Result<()> {
     println!("\n## {backlog} queued, durable on {durability}, {producers} producers\n");
+    let names = store::names();
     let folder = |name: &str| directory.join(format!("{name}-{backlog}-{durability}"));
     if backlog.parse::<usize>()? >= 1_000_000 {
-        for name in store::NAMES.iter().filter(|name| **name != "none") {
+        for name in names.iter().filter(|name| **name != "none") {
             let status = child(&["fill", name, &folder(name).to_string_lossy(), backlog])?.status()?;
             ensure!(status.success(), "{name} could not be filled");
         }
         println!();
     }
-    let mut figures: Vec<Vec<Figures>> = store::NAMES.iter().map(|_| Vec::new()).collect();
-    for _ in 0..rounds {
-        for (name, figures) in store::NAMES.iter().zip(&mut figures) {
+    let mut figures: Vec<Vec<Figures>> = names.iter().map(|_| Vec::new()).collect();
+    for round in 0..rounds {
+        // Each round begins with another store, so that none always meets the same state of the page cache.
+        for index in (0..names.len()).map(|index| (index + round) % names.len()) {
+            let (name, figures) = (names[index], &mut figures[index]);
             let output =
                 child(&["one", name, &folder(name).to_string_lossy(), backlog, durability, producers])?.output()?;
             let text = String::from_utf8_lossy(&output.stdout);
@@ -60,7 +63,7 @@ pub fn speed(directory: &Path, backlog: &str, durability: &str, producers: &str,
         }
     }
     print(&mut figures);
-    for name in store::NAMES {
+    for name in names {
         let _ = std::fs::remove_dir_all(folder(name));
     }
     Ok(())

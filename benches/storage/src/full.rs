@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Lets each store fill a small disk. Needs the right to mount.
 pub fn all(directory: &Path) -> Result<()> {
     println!("\n## disk full ({DISK}), then room is made\n");
-    for name in store::NAMES.iter().filter(|name| **name != "none") {
+    for name in store::names().into_iter().filter(|name| *name != "none") {
         let mount = directory.join("small-disk");
         std::fs::create_dir_all(&mount)?;
         let status = Command::new("mount").args(["-t", "tmpfs", "-o", DISK, "tmpfs"]).arg(&mount).status()?;

@@ -50,7 +50,7 @@ fn main() -> Result<()> {
         _ => bail!(
             "usage: storage-bench all DIR | speed DIR BACKLOG system|disk PRODUCERS ROUNDS | crash DIR ROUNDS | damage DIR | full DIR\n\
              stores: {:?}",
-            store::NAMES
+            store::names()
         ),
     }
 }

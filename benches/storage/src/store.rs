@@ -55,13 +55,20 @@ pub const QUEUED: u8 = 1;
 pub const ENDED: u8 = 2;
 
 /// The state a stored record's first byte tells.
-#[cfg_attr(not(feature = "fjall"), allow(dead_code))]
+#[cfg(any(feature = "fjall", feature = "redb", feature = "sqlite"))]
 pub fn state_of(record: &[u8]) -> State {
     if record.first() == Some(&ENDED) { State::Ended } else { State::Queued }
 }
 
+/// The stores of this run: all of this build, or those in `STORES`, separated by commas.
+pub fn names() -> Vec<&'static str> {
+    let wanted = std::env::var("STORES").ok();
+    let wanted: Option<Vec<_>> = wanted.as_ref().map(|names| names.split(',').collect());
+    NAMES.iter().copied().filter(|name| wanted.as_ref().is_none_or(|wanted| wanted.contains(name))).collect()
+}
+
 /// All the names [`open`] knows in this build.
-pub const NAMES: &[&str] = &[
+const NAMES: &[&str] = &[
     "none",
     "plain",
     #[cfg(feature = "fjall")]

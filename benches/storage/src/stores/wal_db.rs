@@ -1,9 +1,12 @@
 //! wal-db: one record of the log for each group, a prefix dropped when nothing in it lives.
 //!
 //! The crate reads whole records only. A group may be large, so single payloads are read through the store below it, which is shared.
+//! It also empties its marker of the log's beginning before it writes it anew: a kill (or a full disk) in between leaves a log that
+//! cannot be opened. The beginning is therefore kept here as well, in a file that is replaced as a whole.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::{fs, io};
 
 use anyhow::{Result, ensure};
 use wal_db::{Lsn, OpenPolicy, SegmentedStore, Wal, WalConfig, WalError, WalStore};
@@ -21,6 +24,8 @@ pub struct WalDb {
     wal: Wal<Shared>,
     durability: Durability,
     grouped: bool,
+    /// The last record that is whole.
+    last: Option<Lsn>,
     buffer: Vec<u8>,
     live: Live,
 }
@@ -33,7 +38,7 @@ impl WalDb {
         if wal.truncated_on_open() > 0 {
             eprintln!("wal-db: torn tail of {} bytes cut", wal.truncated_on_open());
         }
-        Ok(Self { files, wal, durability, grouped, buffer: Vec::new(), live: Live::default() })
+        Ok(Self { files, wal, durability, grouped, last: None, buffer: Vec::new(), live: Live::default() })
     }
 
     fn put(&mut self, kind: u8, id: &Id, meta: &[u8], payload: &[u8]) {
@@ -55,7 +60,18 @@ impl WalDb {
         if self.buffer.is_empty() {
             return Ok(0);
         }
-        let beginning = self.wal.append(&self.buffer)?.get();
+        let beginning = match self.wal.append(&self.buffer) {
+            Ok(lsn) => lsn,
+            Err(error) => {
+                // The failed record leaves a hole, and later ones would be acknowledged behind it. An empty log would be opened anew.
+                if let Some(last) = self.last {
+                    self.wal.truncate_after(last)?;
+                }
+                return Err(error.into());
+            }
+        };
+        self.last = Some(beginning);
+        let beginning = beginning.get();
         self.buffer.clear();
         for place in places {
             *place += beginning + FRAME;
@@ -117,6 +133,7 @@ impl Store for WalDb {
         let mut replay = Replay::default();
         for group in self.wal.iter()? {
             let group = group?;
+            self.last = Some(group.lsn());
             let start = group.lsn().get() + FRAME;
             let (data, mut at) = (group.data(), 0);
             while at < data.len() {
@@ -136,6 +153,12 @@ impl Store for WalDb {
         replay.finish(&mut self.live, each);
         Ok(())
     }
+}
+
+const BEGINNING: &str = "beginning";
+
+fn error(context: &'static str, source: io::Error) -> WalError {
+    WalError::Io { context, source }
 }
 
 /// The log's files, for the log and for single reads. A test would put faults in here.
@@ -163,10 +186,22 @@ impl WalStore for Shared {
     }
 
     fn head(&self) -> Result<u64, WalError> {
-        self.0.head()
+        let own = match fs::read(self.0.dir().join(BEGINNING)) {
+            Ok(bytes) => {
+                let bytes = bytes.try_into().map_err(|_| io::Error::other("its length is wrong"));
+                u64::from_le_bytes(bytes.map_err(|source| error("reading the log's beginning", source))?)
+            }
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => 0,
+            Err(source) => return Err(error("reading the log's beginning", source)),
+        };
+        Ok(own.max(self.0.head()?))
     }
 
     fn truncate_before(&self, offset: u64) -> Result<u64, WalError> {
+        let new = self.0.dir().join("beginning.new");
+        fs::write(&new, offset.to_le_bytes())
+            .and_then(|()| fs::rename(&new, self.0.dir().join(BEGINNING)))
+            .map_err(|source| error("writing the log's beginning", source))?;
         self.0.truncate_before(offset)
     }
 }
