@@ -1,6 +1,7 @@
 //! What every queue backend must do. One suite, run on each of them: `conformance!(backend_name, make)`.
 
 mod again;
+mod bench;
 mod idempotency;
 
 use std::sync::Arc;
@@ -9,141 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::task::{
-    Attempt, AttemptOutcome, Clock, Contract, ErrorCode, Mode, StoredResult, TaskOptions, TaskState, Timestamp,
-    WorkerKey,
-};
+use crate::task::{ErrorCode, TaskState};
 
 pub(crate) use self::idempotency::*;
 pub(crate) use again::*;
-
-/// A backend under test and what the tests need around it.
-pub(crate) struct Bench {
-    pub(crate) queue: Arc<dyn TaskQueue>,
-    pub(crate) clock: Clock,
-    pub(crate) stop: CancellationToken,
-    serial: std::sync::atomic::AtomicU64,
-}
-
-pub(crate) const LEASE: Duration = Duration::from_secs(15);
-
-pub(crate) fn limits() -> QueueLimits {
-    QueueLimits {
-        max_waiting: 1_000,
-        max_interruptions: 2,
-        retention: Duration::from_hours(1),
-        retention_count: 1_000,
-        retention_bytes: 1 << 30,
-    }
-}
-
-impl Bench {
-    pub(crate) fn new(make: impl FnOnce(QueueLimits, Clock) -> Arc<dyn TaskQueue>, limits: QueueLimits) -> Self {
-        let clock = Clock::simulated(Timestamp::from_millis(1_700_000_000_000));
-        let queue = make(limits, clock.clone());
-        let stop = CancellationToken::new();
-        let (background, stopped) = (Arc::clone(&queue), stop.clone());
-        tokio::spawn(async move { background.run(stopped).await });
-        Self { queue, clock, stop, serial: std::sync::atomic::AtomicU64::new(1) }
-    }
-
-    pub(crate) fn request(&self) -> ClaimRequest {
-        let id = self.serial.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        ClaimRequest::new(RequestId(id), LEASE)
-    }
-
-    pub(crate) fn task(&self, group: &str, priority: u32) -> NewTask {
-        self.task_with(group, priority, |_| {})
-    }
-
-    pub(crate) fn task_with(&self, group: &str, priority: u32, change: impl FnOnce(&mut TaskSpec)) -> NewTask {
-        let now = self.clock.now();
-        let serial = self.serial.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let mut spec = TaskSpec {
-            id: TaskId::new(now, u128::from(serial) << 56),
-            lane: lane(group),
-            function: "f".into(),
-            mode: Mode::Async,
-            options: TaskOptions::default(),
-            body: Bytes::from_static(b"{}"),
-            worker_key: WorkerKey::new("k"),
-            webhook: None,
-            created_at: now,
-            expires_at: now.after(Duration::from_mins(50)),
-            resumable: false,
-            idempotency: None,
-        };
-        change(&mut spec);
-        NewTask { spec: Arc::new(spec), priority: Priority::new(priority), run_at: None }
-    }
-
-    pub(crate) async fn add(&self, group: &str, priority: u32) -> TaskId {
-        let task = self.task(group, priority);
-        let id = task.spec.id;
-        assert_eq!(self.queue.enqueue(task).await, Ok(Enqueued::New));
-        id
-    }
-
-    pub(crate) async fn claim(&self, group: &str) -> Option<Claim> {
-        self.queue.claim(&lane(group), self.request()).await.unwrap()
-    }
-
-    pub(crate) async fn claimed_ids(&self, group: &str) -> Vec<TaskId> {
-        let mut ids = Vec::new();
-        while let Some(claim) = self.claim(group).await {
-            ids.push(claim.spec.id);
-        }
-        ids
-    }
-
-    pub(crate) async fn state(&self, id: TaskId) -> TaskState {
-        self.queue.get(id).await.unwrap().unwrap().state
-    }
-
-    pub(crate) async fn reaches(&self, id: TaskId, state: TaskState) {
-        let reached = async {
-            while self.state(id).await != state {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_mins(1), reached).await.expect("the state is reached");
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
-
-pub(crate) fn lane(group: &str) -> LaneKey {
-    LaneKey::new(group, Contract::new(1.0).unwrap())
-}
-
-pub(crate) fn attempt(n: u32) -> Attempt {
-    Attempt {
-        n,
-        worker: "http://w".into(),
-        started_at: Timestamp::from_millis(1),
-        ended_at: Some(Timestamp::from_millis(2)),
-        outcome: Some(AttemptOutcome::Completed),
-        status: Some(200),
-    }
-}
-
-pub(crate) fn complete() -> Settlement {
-    let body = Bytes::from_static(b"{\"success\":true}");
-    let result = StoredResult { status: 200, content_type: None, body, truncated: false };
-    Settlement::Complete { attempt: attempt(1), result }
-}
-
-pub(crate) fn cancel() -> Settlement {
-    Settlement::Cancel { attempt: None, error: "no more".into(), code: ErrorCode::Cancelled }
-}
-
-pub(crate) fn retry(at: Option<Timestamp>) -> Settlement {
-    Settlement::Retry { attempt: attempt(1), at }
-}
+pub(crate) use bench::*;
 
 pub(crate) async fn orders_by_priority_then_by_arrival(bench: Bench) {
     let hundred = bench.add("g", 100).await;

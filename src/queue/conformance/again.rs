@@ -1,6 +1,7 @@
 //! Tasks that run again on request, and who stands where.
 
 use super::*;
+use crate::task::{Contract, Mode, StoredResult};
 
 /// Ends the head of the lane.
 async fn end(bench: &Bench, group: &str, settlement: Settlement) -> Claim {

@@ -1,6 +1,7 @@
 //! One lane in memory: its tasks, their order, and what falls due.
 
 mod requeue;
+mod round;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -57,16 +58,6 @@ pub(super) struct Ended {
     pub(super) code: Option<ErrorCode>,
     pub(super) at: Timestamp,
     pub(super) bytes: u64,
-}
-
-/// What a round found.
-#[derive(Debug, Default)]
-pub(super) struct Round {
-    pub(super) changes: Vec<Change>,
-    /// Some task has become claimable.
-    pub(super) claimable: bool,
-    /// When the next timer of the lane goes off.
-    pub(super) next: Option<Timestamp>,
 }
 
 impl Lane {
@@ -224,32 +215,6 @@ impl Lane {
     pub(super) fn set_paused(&self, paused: bool) {
         self.inner.lock().paused = paused;
     }
-
-    /// Does what fell due: delayed tasks become claimable, old ones expire, lost leases are taken back.
-    pub(super) fn round(&self, now: Timestamp, max_interruptions: u32) -> Round {
-        let mut inner = self.inner.lock();
-        let mut round = Round::default();
-        while let Some((_, id)) = inner.timers.first().copied().filter(|(at, _)| *at <= now) {
-            if inner.entries.get(&id).is_some_and(|entry| entry.spec.expires_at <= now) {
-                round.changes.push(inner.end_waiting(id, expired(), now));
-            } else if inner.promote(id) {
-                round.claimable = true;
-            } else {
-                // A timer without a reason to be there would come up for ever.
-                inner.timers.pop_first();
-            }
-        }
-        let monotonic = Instant::now();
-        let late = |id: &&TaskId| inner.entries.get(*id).is_some_and(|entry| entry.lease_until <= monotonic);
-        let lost: Vec<TaskId> = inner.running.iter().filter(late).copied().collect();
-        for id in lost {
-            let (released, change) = inner.give_back(id, Some(max_interruptions), now);
-            round.claimable |= released == Released::Waits;
-            round.changes.push(change);
-        }
-        round.next = inner.timers.first().map(|(at, _)| *at);
-        round
-    }
 }
 
 impl Inner {
@@ -401,10 +366,6 @@ fn settled_as(state: TaskState) -> Settled {
         TaskState::Delayed => Settled::Waits(Waiting::Later),
         _ => Settled::Ended,
     }
-}
-
-fn expired() -> Settlement {
-    Settlement::Fail { attempt: None, error: "The task waited too long".into(), code: ErrorCode::Expired, result: None }
 }
 
 fn interrupted(times: u32) -> Settlement {
