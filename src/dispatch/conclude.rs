@@ -88,6 +88,10 @@ impl Dispatcher {
             client_waits: spec.mode.client_waits(),
             other_worker: lane.slots.has_other(&exclusion),
         };
+        if run.attempt.n == 1 {
+            // Only now it is known that the first delivery got through.
+            self.metrics.delivered_first(run.timing.queue);
+        }
         run.attempt.outcome = Some(outcome(&attempt_end));
         run.attempt.status = match attempt_end {
             AttemptEnd::Answered { status, .. } => Some(status),

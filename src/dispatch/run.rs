@@ -128,9 +128,6 @@ impl Dispatcher {
             status: None,
         };
         let timing = Timing { queue: started_at.since(spec.created_at), policy, worker: Duration::ZERO };
-        if claim.attempts == 0 {
-            self.metrics.delivered_first(timing.queue);
-        }
         self.flights.delivered(spec.id, attempt.clone());
         let mut run = Attempted { attempt, timing, delivered, stopped };
 
