@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::flights::StopReason;
 use super::{Dispatcher, Refusal};
 use crate::queue::{Cancelled, QueueError, Settlement};
-use crate::task::{ErrorCode, TaskId, TaskSpec, TaskState};
+use crate::task::{TaskId, TaskSpec, TaskState};
 
 /// How often a task that is neither here nor there is looked for.
 const STOP_TRIES: u32 = 100;
@@ -28,10 +28,8 @@ pub enum CancelOutcome {
 impl Dispatcher {
     /// Ends a task on request: at once if it waits; if it runs here, its request is dropped.
     pub async fn cancel(self: &Arc<Self>, id: TaskId) -> Result<CancelOutcome, QueueError> {
-        let refusal = Refusal::new(ErrorCode::Cancelled, "The task was cancelled");
-        let error = refusal.message.as_str().into();
-        let ending = Settlement::Cancel { attempt: None, error, code: refusal.code };
-        Ok(match self.cancel_or_stop(id, ending, StopReason::Cancelled).await? {
+        let refusal = Refusal::cancelled();
+        Ok(match self.cancel_or_stop(id, refusal.cancellation(None), StopReason::Cancelled).await? {
             Cancelled::Done => {
                 if let Some(record) = self.queue.get(id).await? {
                     self.ended_unrun(&record.spec, TaskState::Cancelled, &refusal);
@@ -63,13 +61,12 @@ impl Dispatcher {
     /// A run was told to stop and ended by itself at that moment, leaving its task to be run again: the task ends instead.
     pub(super) async fn stop_waiting(self: Arc<Self>, spec: Arc<TaskSpec>, reason: StopReason) {
         let refusal = match reason {
-            StopReason::Cancelled => Refusal::new(ErrorCode::Cancelled, "The task was cancelled"),
-            StopReason::ClientGone => Refusal::new(ErrorCode::ClientGone, "The client closed its connection"),
+            StopReason::Cancelled => Refusal::cancelled(),
+            StopReason::ClientGone => Refusal::client_gone(),
             // The task waits, as it should.
             StopReason::LeaseLost | StopReason::Shutdown => return,
         };
-        let ending = Settlement::Cancel { attempt: None, error: refusal.message.as_str().into(), code: refusal.code };
-        match self.cancel_or_stop(spec.id, ending, reason).await {
+        match self.cancel_or_stop(spec.id, refusal.cancellation(None), reason).await {
             Ok(Cancelled::Done) => self.ended_unrun(&spec, TaskState::Cancelled, &refusal),
             Ok(_) => {}
             Err(error) => tracing::warn!(task = %spec.id, %error, "cannot cancel"),

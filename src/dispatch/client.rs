@@ -96,10 +96,11 @@ impl Client {
     /// Ends the task if it still waits; the reply then. `None` if it runs or has ended: its reply is on its way.
     async fn give_up(&mut self, refusal: &Refusal) -> Option<Reply> {
         let id = self.spec.id;
-        let error: Arc<str> = refusal.message.as_str().into();
-        let ending = match refusal.code {
-            ErrorCode::NoWorker => Settlement::Fail { attempt: None, error, code: refusal.code, result: None },
-            code => Settlement::Cancel { attempt: None, error, code },
+        let ending = if refusal.code == ErrorCode::NoWorker {
+            let error = refusal.message.as_str().into();
+            Settlement::Fail { attempt: None, error, code: refusal.code, result: None }
+        } else {
+            refusal.cancellation(None)
         };
         let state = ending.state();
         match self.dispatcher.queue.cancel(id, ending).await {
@@ -134,9 +135,8 @@ impl Drop for Client {
 impl Dispatcher {
     /// The client of a task has left: what waits is cancelled, a stream is cut off, and a sync task that runs, runs on.
     async fn client_left(self: Arc<Self>, spec: &TaskSpec) {
-        let refusal = Refusal::new(ErrorCode::ClientGone, "The client closed its connection");
-        let error = refusal.message.as_str().into();
-        let ending = Settlement::Cancel { attempt: None, error, code: refusal.code };
+        let refusal = Refusal::client_gone();
+        let ending = refusal.cancellation(None);
         let found = if spec.mode == Mode::Stream {
             self.cancel_or_stop(spec.id, ending, StopReason::ClientGone).await
         } else {

@@ -1,7 +1,6 @@
 //! What the end of an attempt means: for the worker, for the task, for the client.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::backoff::backoff;
 use super::exchange::{Exchange, ExchangeEnd};
@@ -149,14 +148,10 @@ impl Dispatcher {
                         (text, Some(exchange.stored()))
                     }
                     AttemptEnd::Broken => (exchange.broken_text(), None),
-                    AttemptEnd::TimedOut => (Refusal::timeout(self.attempt_limit_shown(spec)).message, None),
+                    AttemptEnd::TimedOut => (Refusal::timeout(self.time_limit(&spec.options)).message, None),
                 };
                 Settlement::Fail { attempt: Some(attempt), error: error.into(), code, result }
             }
         }
-    }
-
-    fn attempt_limit_shown(&self, spec: &TaskSpec) -> Duration {
-        spec.options.timeout.unwrap_or(self.settings.tasks.timeout)
     }
 }

@@ -14,7 +14,7 @@ use crate::workers::{Permit, Reservation, Verdict};
 impl Dispatcher {
     /// A run was told to stop.
     pub(super) async fn stop_run(&self, lane: &Arc<Lane>, claim: &Claim, run: Option<Attempted>, reason: StopReason) {
-        let (code, text) = match reason {
+        let refusal = match reason {
             StopReason::LeaseLost => {
                 self.settle_failed(&claim.lease, &QueueError::LeaseLost);
                 return;
@@ -23,14 +23,14 @@ impl Dispatcher {
                 self.interrupt(claim).await;
                 return;
             }
-            StopReason::Cancelled => (ErrorCode::Cancelled, "The task was cancelled"),
-            StopReason::ClientGone => (ErrorCode::ClientGone, "The client closed its connection"),
+            StopReason::Cancelled => Refusal::cancelled(),
+            StopReason::ClientGone => Refusal::client_gone(),
         };
         let attempt = run.map(|run| Attempt { outcome: Some(AttemptOutcome::Cancelled), ..run.attempt });
         if attempt.is_some() {
             self.metrics.attempt(AttemptOutcome::Cancelled);
         }
-        let settlement = Settlement::Cancel { attempt, error: text.into(), code };
+        let settlement = refusal.cancellation(attempt);
         match self.settle_until_clear(&claim.lease, settlement.clone()).await {
             Ok(_) => self.ended_run(claim, &settlement, None),
             Err(error) => self.settle_failed(&claim.lease, &error),
@@ -48,9 +48,8 @@ impl Dispatcher {
         reservation: Reservation,
     ) -> Option<(Claim, Permit)> {
         let freed = reservation.finish(Verdict::Neutral);
-        let refusal = Refusal::timeout(claim.spec.options.timeout.unwrap_or(self.settings.tasks.timeout));
-        let error = refusal.message.as_str().into();
-        let settlement = Settlement::Cancel { attempt: None, error, code: refusal.code };
+        let refusal = Refusal::timeout(self.time_limit(&claim.spec.options));
+        let settlement = refusal.cancellation(None);
         let (settled, next) = self.settle(lane, &claim.lease, settlement.clone(), freed).await;
         match settled {
             Ok(_) => self.ended_run(claim, &settlement, None),

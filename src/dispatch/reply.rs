@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::HeaderValue;
 use tokio::sync::mpsc;
 
-use crate::task::{ErrorCode, TaskId};
+use crate::queue::Settlement;
+use crate::task::{Attempt, ErrorCode, TaskId};
 
 /// What a waiting client gets.
 #[derive(Debug)]
@@ -89,6 +90,19 @@ impl Refusal {
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+
+    pub(super) fn cancelled() -> Self {
+        Self::new(ErrorCode::Cancelled, "The task was cancelled")
+    }
+
+    pub(super) fn client_gone() -> Self {
+        Self::new(ErrorCode::ClientGone, "The client closed its connection")
+    }
+
+    /// The end of a task for this reason; `attempt` is the run that was cut off.
+    pub(super) fn cancellation(&self, attempt: Option<Attempt>) -> Settlement {
+        Settlement::Cancel { attempt, error: self.message.as_str().into(), code: self.code }
     }
 
     /// The drain has begun.

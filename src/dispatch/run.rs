@@ -13,7 +13,7 @@ use super::lane::Lane;
 use super::rank::Decided;
 use super::{Dispatcher, Timing};
 use crate::queue::Claim;
-use crate::task::{Attempt, TaskSpec};
+use crate::task::{Attempt, TaskOptions, TaskSpec};
 use crate::workers::{Exclusion, Permit, Reservation};
 
 /// How a run stands between its delivery and its settlement.
@@ -146,8 +146,13 @@ impl Dispatcher {
 
     /// The limit of an attempt; a task that is bound to its client does not run beyond that one's deadline.
     fn attempt_limit(&self, spec: &TaskSpec) -> Duration {
-        let limit = spec.options.timeout.unwrap_or(self.settings.tasks.timeout);
+        let limit = self.time_limit(&spec.options);
         if spec.is_bound_to_client() { limit.min(self.client_deadline(spec).since(self.clock.now())) } else { limit }
+    }
+
+    /// The time that a task's client, or else the settings, give an attempt.
+    pub(super) fn time_limit(&self, options: &TaskOptions) -> Duration {
+        options.timeout.unwrap_or(self.settings.tasks.timeout)
     }
 
     pub(super) fn attempts_allowed(&self, spec: &TaskSpec) -> u32 {

@@ -28,7 +28,7 @@ impl Dispatcher {
         let carry = freed.filter(|_| !self.is_draining() && lane.aside.is_empty());
         if let Some(permit) = carry {
             let request = self.claim_request();
-            let (settled, claimed) = self.queue.settle_and_claim(lease, settlement.clone(), request.clone()).await;
+            let (settled, claimed) = self.queue.settle_and_claim(lease, settlement.clone(), request).await;
             let settled = match settled {
                 Err(QueueError::Unavailable(_)) => self.settle_until_clear(lease, settlement).await,
                 settled => settled,

@@ -140,7 +140,7 @@ impl Dispatcher {
         let run_at = request.options.first_run(now);
         let limits = &self.settings.tasks;
         let expires_at = if request.mode.client_waits() && !resumable {
-            now.after(request.options.timeout.unwrap_or(limits.timeout)).after(CLIENT_GRACE)
+            now.after(self.time_limit(&request.options)).after(CLIENT_GRACE)
         } else {
             run_at.unwrap_or(now).after(limits.queue_ttl)
         };
@@ -163,7 +163,7 @@ impl Dispatcher {
 
     /// The moment a waiting client gives up.
     pub(super) fn client_deadline(&self, spec: &TaskSpec) -> Timestamp {
-        spec.created_at.after(spec.options.timeout.unwrap_or(self.settings.tasks.timeout))
+        spec.created_at.after(self.time_limit(&spec.options))
     }
 }
 
