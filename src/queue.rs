@@ -15,6 +15,7 @@
 mod claim;
 mod error;
 mod filter;
+mod ledger;
 mod memory;
 mod settlement;
 

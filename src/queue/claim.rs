@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::ledger::Standing;
 use crate::task::{Attempt, LaneKey, Priority, TaskId, TaskSpec};
 
 /// How many tasks a claim may skip.
@@ -63,6 +64,12 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// The claim of a task that stands like that.
+    pub(super) fn of(lease: Lease, standing: &Standing, spec: Arc<TaskSpec>, last_attempt: Option<Attempt>) -> Self {
+        let (priority, attempts, earlier) = (standing.order.priority(), standing.attempts, standing.earlier);
+        Self { lease, spec, priority, attempts, earlier, last_attempt }
+    }
+
     /// How many of the attempts allowed are used up.
     pub const fn used(&self) -> u32 {
         self.attempts.saturating_sub(self.earlier)

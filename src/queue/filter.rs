@@ -35,6 +35,13 @@ pub struct TaskFilter {
 }
 
 impl TaskFilter {
+    /// Whether a task of that lane and state may match; [`Self::matches`] has the last word.
+    pub(super) fn may_match(&self, lane: &LaneKey, state: TaskState) -> bool {
+        (self.states.is_empty() || self.states.contains(&state))
+            && self.group.as_ref().is_none_or(|group| *group == lane.group)
+            && self.contract.is_none_or(|contract| contract == lane.contract)
+    }
+
     /// Whether a task matches, cursor and limit aside.
     pub fn matches(&self, record: &TaskRecord) -> bool {
         let spec = &record.spec;
@@ -62,6 +69,20 @@ pub struct TaskPage {
     pub tasks: Vec<TaskRecord>,
     /// Where the next page starts; `None` on the last one.
     pub next: Option<TaskId>,
+}
+
+impl TaskPage {
+    /// Adds what matches; `false` once the page is full, and it is known where the next one starts.
+    pub(super) fn extend(&mut self, records: impl IntoIterator<Item = TaskRecord>, filter: &TaskFilter) -> bool {
+        for record in records.into_iter().filter(|record| filter.matches(record)) {
+            if self.tasks.len() == filter.limit {
+                self.next = self.tasks.last().map(|task| task.spec.id);
+                return false;
+            }
+            self.tasks.push(record);
+        }
+        true
+    }
 }
 
 /// How many tasks are in each state.

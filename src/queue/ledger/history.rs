@@ -1,11 +1,11 @@
 //! Which ended tasks are kept.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::lane::{Ended, Lane};
+use super::lane::Ended;
+use super::store::EntryRef;
 use crate::queue::QueueLimits;
 use crate::task::{TaskId, Timestamp};
 
@@ -23,14 +23,14 @@ struct Inner {
 
 #[derive(Debug)]
 struct Kept {
-    lane: Arc<Lane>,
+    entry: EntryRef,
     bytes: u64,
 }
 
 impl History {
-    pub(super) fn add(&self, lane: &Arc<Lane>, ended: &Ended) {
+    pub(super) fn add(&self, entry: EntryRef, ended: &Ended) {
         let mut inner = self.inner.lock();
-        let kept = Kept { lane: Arc::clone(lane), bytes: ended.bytes };
+        let kept = Kept { entry, bytes: ended.bytes };
         let replaced = inner.ended.insert((ended.at, ended.task), kept);
         inner.bytes = inner.bytes + ended.bytes - replaced.map_or(0, |replaced| replaced.bytes);
     }
@@ -44,7 +44,7 @@ impl History {
     }
 
     /// Takes out the oldest task if the limits leave no room for it; says when it ended.
-    pub(super) fn pop_excess(&self, limits: &QueueLimits, now: Timestamp) -> Option<(Arc<Lane>, TaskId, Timestamp)> {
+    pub(super) fn pop_excess(&self, limits: &QueueLimits, now: Timestamp) -> Option<(EntryRef, TaskId, Timestamp)> {
         let mut inner = self.inner.lock();
         let excess = inner.ended.len() as u64 > limits.retention_count || inner.bytes > limits.retention_bytes;
         let (oldest, _) = inner.ended.first_key_value()?;
@@ -53,6 +53,6 @@ impl History {
         }
         let ((at, task), oldest) = inner.ended.pop_first()?;
         inner.bytes -= oldest.bytes;
-        Some((oldest.lane, task, at))
+        Some((oldest.entry, task, at))
     }
 }
