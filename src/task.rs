@@ -20,7 +20,7 @@ mod request_body;
 mod spec;
 mod time;
 
-pub use attempt::{Attempt, AttemptOutcome};
+pub use attempt::{Attempt, AttemptOutcome, Choice};
 pub use candidates::{Candidate, Candidates};
 pub use chance::Chance;
 pub use change::PriorityChange;

@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::dispatch::{TaskView, WaitingView};
-use crate::task::{Attempt, Contract, ErrorCode, Mode, Priority, StoredResult, TaskId, TaskState, Timestamp};
+use crate::task::{
+    Attempt, AttemptOutcome, Choice, Contract, ErrorCode, Mode, Priority, StoredResult, TaskId, TaskState, Timestamp,
+};
 
 /// A task as the API shows it.
 #[derive(Debug, Serialize)]
@@ -17,7 +19,7 @@ pub(super) struct TaskJson<'a> {
     contract: Contract,
     priority: Option<Priority>,
     mode: Mode,
-    attempts: Vec<&'a Attempt>,
+    attempts: Vec<AttemptJson<'a>>,
     interruptions: u32,
     created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,6 +36,33 @@ pub(super) struct TaskJson<'a> {
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<ErrorCode>,
+}
+
+/// One attempt.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AttemptJson<'a> {
+    n: u32,
+    worker: &'a str,
+    started_at: Timestamp,
+    ended_at: Option<Timestamp>,
+    outcome: Option<AttemptOutcome>,
+    status: Option<u16>,
+    why: ChoiceJson<'a>,
+}
+
+/// Why an attempt went to its worker: what is usual is left out.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChoiceJson<'a> {
+    policy: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback: Option<&'a str>,
+    rank: u32,
+    candidates: u32,
+    took_us: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<&'a str>,
 }
 
 /// A worker's answer: its JSON as it is, anything else as a string.
@@ -67,7 +96,7 @@ impl<'a> TaskJson<'a> {
             contract: spec.lane.contract,
             priority: record.priority,
             mode: spec.mode,
-            attempts: record.attempts.iter().chain(&view.current).collect(),
+            attempts: record.attempts.iter().chain(&view.current).map(AttemptJson::from).collect(),
             interruptions: record.interruptions,
             created_at: spec.created_at,
             run_at: record.run_at,
@@ -77,6 +106,33 @@ impl<'a> TaskJson<'a> {
             result_truncated: record.result.as_ref().is_some_and(|result| result.truncated),
             error: record.error.as_deref(),
             code: record.code,
+        }
+    }
+}
+
+impl<'a> From<&'a Attempt> for AttemptJson<'a> {
+    fn from(attempt: &'a Attempt) -> Self {
+        Self {
+            n: attempt.n,
+            worker: &attempt.worker,
+            started_at: attempt.started_at,
+            ended_at: attempt.ended_at,
+            outcome: attempt.outcome,
+            status: attempt.status,
+            why: ChoiceJson::from(&attempt.why),
+        }
+    }
+}
+
+impl<'a> From<&'a Choice> for ChoiceJson<'a> {
+    fn from(why: &'a Choice) -> Self {
+        Self {
+            policy: &why.policy,
+            fallback: why.fallback.as_deref(),
+            rank: why.rank,
+            candidates: why.candidates,
+            took_us: why.took_us,
+            left_out: why.left_out.as_deref(),
         }
     }
 }

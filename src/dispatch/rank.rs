@@ -9,26 +9,46 @@ use super::Dispatcher;
 use super::aside::Waiter;
 use super::lane::Lane;
 use crate::policy::RankContext;
-use crate::task::{Priority, stable_hash};
+use crate::task::{Choice, Priority, stable_hash};
 use crate::workers::WorkerId;
 
 /// A policy's answer, as workers.
+#[derive(Default)]
 pub(super) struct Decided {
     /// In order of preference; empty means *wait*.
     pub(super) workers: Vec<WorkerId>,
     pub(super) took: Duration,
     /// There was nobody to choose from.
     pub(super) deserted: bool,
+    policy: Arc<str>,
+    fallback: Option<Arc<str>>,
+    candidates: usize,
+    left_out: Option<Arc<str>>,
+}
+
+impl Decided {
+    /// Why the task goes to the worker that so many others were preferred to.
+    pub(super) fn into_choice(self, preferred: usize) -> Choice {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Choice {
+            policy: self.policy,
+            fallback: self.fallback,
+            rank: count(preferred).saturating_add(1),
+            candidates: count(self.candidates),
+            took_us: u32::try_from(self.took.as_micros()).unwrap_or(u32::MAX),
+            left_out: self.left_out,
+        }
+    }
 }
 
 impl Dispatcher {
     /// Asks the policy where a task should go.
     pub(super) async fn rank(&self, lane: &Lane, waiter: &Waiter) -> Decided {
         let mut candidates = lane.columns();
-        lane.slots.candidates(waiter.excluded.as_ref(), &mut candidates);
+        let left_out = lane.slots.candidates(waiter.excluded.as_ref(), &mut candidates);
         if candidates.is_empty() {
             lane.reuse(candidates);
-            return Decided { workers: Vec::new(), took: Duration::ZERO, deserted: true };
+            return Decided { deserted: true, ..Decided::default() };
         }
         let began = Instant::now();
         let context = self.context(lane, waiter);
@@ -39,9 +59,18 @@ impl Dispatcher {
             .filter_map(|row| candidates.worker.get(*row as usize))
             .map(|id| WorkerId(*id))
             .collect();
+        let count = candidates.len();
         lane.reuse(candidates);
         self.decisions.decided(workers.is_empty());
-        Decided { workers, took: began.elapsed(), deserted: false }
+        Decided {
+            workers,
+            took: began.elapsed(),
+            deserted: false,
+            policy: ranking.policy,
+            fallback: ranking.fallback,
+            candidates: count,
+            left_out: waiter.excluded.as_ref().filter(|_| left_out).map(|excluded| Arc::clone(&excluded.worker)),
+        }
     }
 
     fn context(&self, lane: &Lane, waiter: &Waiter) -> RankContext {
@@ -63,5 +92,17 @@ impl Dispatcher {
             seed: self.chance.number(),
             tried: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_tells_microseconds_and_never_wraps_around() {
+        let took = |took| Decided { took, ..Decided::default() }.into_choice(0).took_us;
+        assert_eq!(took(Duration::from_nanos(1_700)), 1);
+        assert_eq!(took(Duration::from_hours(2)), u32::MAX);
     }
 }

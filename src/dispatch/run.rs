@@ -75,7 +75,7 @@ impl Dispatcher {
             return None;
         }
         match permit.reserve(decision.workers.iter().copied()) {
-            Ok(reservation) => self.attempt(lane, claim, reservation, decision.took, stopped).await,
+            Ok(reservation) => self.attempt(lane, claim, reservation, decision, stopped).await,
             Err(permit) => {
                 self.put_back(lane, &claim, permit, None, &mut stopped).await;
                 None
@@ -109,7 +109,7 @@ impl Dispatcher {
         lane: &Arc<Lane>,
         claim: Claim,
         reservation: Reservation,
-        policy: Duration,
+        decision: Decided,
         stopped: oneshot::Receiver<StopReason>,
     ) -> Option<(Claim, Permit)> {
         let spec = &claim.spec;
@@ -117,6 +117,7 @@ impl Dispatcher {
         if limit.is_zero() {
             return self.expire_unrun(lane, &claim, reservation).await;
         }
+        let policy = decision.took;
         let started_at = self.clock.now();
         let delivered = Instant::now();
         let attempt = Attempt {
@@ -126,6 +127,7 @@ impl Dispatcher {
             ended_at: None,
             outcome: None,
             status: None,
+            why: decision.into_choice(reservation.rank()),
         };
         let timing = Timing { queue: started_at.since(spec.created_at), policy, worker: Duration::ZERO };
         self.flights.delivered(spec.id, attempt.clone());

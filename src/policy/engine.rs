@@ -11,6 +11,8 @@ const CONSIDERED_ROWS: usize = 64;
 #[derive(Clone)]
 pub struct PolicyEngine {
     active: Arc<dyn Policy>,
+    /// Its name, in the form of `POLICY`.
+    choice: Arc<str>,
 }
 
 /// A checked answer: rows that exist, each once, out of the first 64 answered.
@@ -18,12 +20,17 @@ pub struct PolicyEngine {
 pub struct Ranking {
     /// The candidate rows in order of preference; empty means *wait*.
     pub rows: Vec<u32>,
+    /// The policy that answered, in the form of `POLICY`.
+    pub policy: Arc<str>,
+    /// Why a native policy answered in place of the one in force, in a word; `None` if it was the one in force.
+    pub fallback: Option<Arc<str>>,
 }
 
 impl PolicyEngine {
     /// An engine that asks `policy`.
     pub fn new(policy: Arc<dyn Policy>) -> Self {
-        Self { active: policy }
+        let choice = format!("native:{}", policy.name()).into();
+        Self { active: policy, choice }
     }
 
     /// The name of the policy in force.
@@ -39,7 +46,7 @@ impl PolicyEngine {
     pub async fn rank(&self, context: &RankContext, candidates: &Candidates) -> Ranking {
         let mut rows = Vec::new();
         self.active.rank(context, candidates, &mut rows);
-        let mut ranking = Ranking { rows };
+        let mut ranking = Ranking { rows, policy: Arc::clone(&self.choice), fallback: None };
         ranking.keep_valid(candidates.len());
         ranking
     }
@@ -67,14 +74,15 @@ mod tests {
 
     #[test]
     fn drops_rows_out_of_range_and_repeated_rows() {
-        let mut ranking = Ranking { rows: vec![2, 9, 2, 0, 0, 1] };
+        let mut ranking = Ranking { rows: vec![2, 9, 2, 0, 0, 1], ..Ranking::default() };
         ranking.keep_valid(3);
         assert_eq!(ranking.rows, [2, 0, 1]);
     }
 
     #[test]
     fn considers_only_the_first_rows_of_a_huge_answer() {
-        let mut ranking = Ranking { rows: [vec![7; 63], vec![5, 3], vec![1; 1_000_000]].concat() };
+        let rows = [vec![7; 63], vec![5, 3], vec![1; 1_000_000]].concat();
+        let mut ranking = Ranking { rows, ..Ranking::default() };
         ranking.keep_valid(10);
         assert_eq!(ranking.rows, [7, 5]);
     }

@@ -22,6 +22,26 @@ pub struct Attempt {
     pub outcome: Option<AttemptOutcome>,
     /// The status of the worker's answer, if there was one.
     pub status: Option<u16>,
+    /// Why it went to that worker.
+    pub why: Choice,
+}
+
+/// Why an attempt went to its worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    /// The policy that ranked the workers, in the form of `POLICY`.
+    pub policy: Arc<str>,
+    /// Why a native policy ranked them in place of the one in force, in a word; `None` if it was the one in force.
+    pub fallback: Option<Arc<str>>,
+    /// Where the worker stood in the ranking: 1 is the first choice, and all before it had no room any more.
+    pub rank: u32,
+    /// How many workers there were to choose from.
+    pub candidates: u32,
+    /// How long the decision took, in microseconds.
+    pub took_us: u32,
+    /// The worker that was left out because the attempt before failed there.
+    pub left_out: Option<Arc<str>>,
 }
 
 /// How an attempt ended.

@@ -170,16 +170,21 @@ impl LaneSlots {
         self.capacity.notified().await;
     }
 
-    /// Writes the eligible workers with a free slot to `candidates`, `excluded` left out.
-    pub fn candidates(&self, excluded: Option<&Exclusion>, candidates: &mut Candidates) {
+    /// Writes the eligible workers with a free slot to `candidates`, `excluded` left out. Says whether that one was there to be left
+    /// out: it is in the lane, and has not passed a health check since.
+    pub fn candidates(&self, excluded: Option<&Exclusion>, candidates: &mut Candidates) -> bool {
         candidates.clear();
         let now = Instant::now();
         let inner = self.inner.lock();
-        for row in inner.rows.iter().filter(|row| row.free() > 0) {
-            if excluded.is_none_or(|exclusion| !row.is_excluded(exclusion)) {
+        let mut left_out = false;
+        for row in &inner.rows {
+            if excluded.is_some_and(|exclusion| row.is_excluded(exclusion)) {
+                left_out = true;
+            } else if row.free() > 0 {
                 candidates.push(&row.candidate(now));
             }
         }
+        left_out
     }
 
     /// Whether an eligible worker other than `excluded` exists, busy or not.

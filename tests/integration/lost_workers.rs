@@ -28,6 +28,8 @@ async fn tasks_of_a_killed_worker_run_elsewhere_at_once() {
     let task = app.shown(&dying.order()[0]).await;
     let outcomes: Vec<_> = task["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["outcome"]).collect();
     assert_eq!(outcomes, ["disconnected", "completed"]);
+    let why = &task["attempts"][1]["why"];
+    assert_eq!((&why["leftOut"], &why["candidates"], &why["rank"]), (&json!(dying.url), &json!(1), &json!(1)));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::queue::*;
 use crate::task::{
-    Attempt, AttemptOutcome, Clock, Contract, ErrorCode, Mode, StoredResult, TaskOptions, TaskState, Timestamp,
+    Attempt, AttemptOutcome, Choice, Clock, Contract, ErrorCode, Mode, StoredResult, TaskOptions, TaskState, Timestamp,
     WorkerKey,
 };
 
@@ -122,6 +122,7 @@ pub(crate) fn attempt(n: u32) -> Attempt {
         ended_at: Some(Timestamp::from_millis(2)),
         outcome: Some(AttemptOutcome::Completed),
         status: Some(200),
+        why: Choice::default(),
     }
 }
 

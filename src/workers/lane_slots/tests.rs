@@ -110,6 +110,19 @@ async fn a_worker_that_failed_a_task_is_open_to_it_again_after_a_health_check() 
 }
 
 #[test]
+fn says_whether_a_worker_was_left_out() {
+    let lane = lane(&[1, 1]);
+    let (failed, columns) = (Timestamp::from_millis(1_000), &mut Candidates::default());
+    let exclusion = |worker: &str| Exclusion { worker: worker.into(), since: failed };
+    let _busy = reserve(&lane, &[0]).unwrap();
+    assert!(lane.candidates(Some(&exclusion("http://w0")), columns), "busy or not");
+    assert!(!lane.candidates(Some(&exclusion("http://gone")), columns), "there is no such worker");
+    assert!(!lane.candidates(None, columns));
+    lane.health_passed(WorkerId(0), Timestamp::from_millis(1_001));
+    assert!(!lane.candidates(Some(&exclusion("http://w0")), columns), "it is open to the task again");
+}
+
+#[test]
 fn a_worker_that_cannot_be_reached_gets_nothing_until_it_passes_a_health_check() {
     let lane = lane(&[2]);
     reserve(&lane, &[0]).unwrap().unreachable();

@@ -32,6 +32,7 @@ pub(crate) fn check(name: &str, answer: &Answer) {
         (".**.runAt", "[time]"),
         (".**.startedAt", "[time]"),
         (".**.worker", "[worker]"),
+        (".**.tookUs", "[microseconds]"),
         (".**.url", "[worker]"),
         (".**.websocketPort", "[port]"),
         (".**.system", "[system]"),
