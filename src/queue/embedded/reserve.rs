@@ -1,0 +1,75 @@
+//! Room for the ends of tasks on a full disk.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// What the tasks that run when the disk fills up may need: their ends, and the copies that free old segments.
+const SIZE: u64 = 32 << 20;
+const FILE: &str = "reserve";
+
+/// A file that only takes room. When the disk is full it is given up, so that what runs can end; new tasks are refused until there
+/// is room for it again.
+#[derive(Debug)]
+pub(super) struct Reserve {
+    path: PathBuf,
+    held: bool,
+}
+
+impl Reserve {
+    /// The reserve of that directory, not held yet.
+    pub(super) fn new(directory: &Path) -> Self {
+        Self { path: directory.join(FILE), held: false }
+    }
+
+    pub(super) const fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Takes the room; an error says why not, and leaves nothing behind.
+    pub(super) fn take(&mut self) -> io::Result<()> {
+        if self.held || fs::metadata(&self.path).is_ok_and(|file| file.len() == SIZE) {
+            self.held = true;
+            return Ok(());
+        }
+        let filled = self.fill();
+        if filled.is_err() {
+            let _ = fs::remove_file(&self.path);
+        }
+        self.held = filled.is_ok();
+        filled
+    }
+
+    fn fill(&self) -> io::Result<()> {
+        let mut file = File::create(&self.path)?;
+        // Zeros that are written, not a hole: a hole takes no room.
+        let zeros = vec![0; 1 << 20];
+        for _ in 0..SIZE / zeros.len() as u64 {
+            file.write_all(&zeros)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the room up; `false` if it was given up before.
+    pub(super) fn give_up(&mut self) -> bool {
+        std::mem::take(&mut self.held) && fs::remove_file(&self.path).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_room_once_and_gives_it_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut reserve = Reserve::new(directory.path());
+        reserve.take().unwrap();
+        assert_eq!(fs::metadata(directory.path().join(FILE)).unwrap().len(), SIZE);
+        let mut after_a_restart = Reserve::new(directory.path());
+        after_a_restart.take().unwrap();
+        assert!(after_a_restart.give_up());
+        assert!(!after_a_restart.give_up());
+        assert!(!directory.path().join(FILE).exists());
+    }
+}
