@@ -16,6 +16,7 @@ mod claim;
 mod error;
 mod filter;
 mod memory;
+mod sealing;
 mod settlement;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use claim::{Claim, ClaimRequest, Lease, MAX_SKIPPED, RequestId};
 pub use error::QueueError;
 pub use filter::{LaneCounts, StateCounts, TaskFilter, TaskPage};
 pub use memory::MemoryQueue;
+pub use sealing::{DeriveError, Sealer};
 pub use settlement::{Cancelled, Ending, Released, Requeued, Settled, Settlement, Waiting};
 
 use crate::task::{LaneKey, Priority, TaskId, TaskRecord, TaskSpec, Timestamp};
