@@ -51,7 +51,7 @@ mod view;
 mod waiting;
 mod watching;
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -127,6 +127,8 @@ pub struct Dispatcher {
     settings: DispatchSettings,
     lanes: Lanes,
     flights: Flights,
+    /// Whether it was said that there are tasks whose worker key is unreadable: they may be many.
+    unreadable_told: Once,
     /// Everything that runs for a task or a lane.
     tasks: TaskTracker,
     /// Set when the drain begins: nothing new is claimed.
@@ -153,6 +155,7 @@ impl Dispatcher {
             settings: parts.settings,
             lanes: Lanes::default(),
             flights: Flights::default(),
+            unreadable_told: Once::new(),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
             stopped: CancellationToken::new(),

@@ -17,6 +17,7 @@ mod error;
 mod filter;
 mod ledger;
 mod memory;
+mod sealing;
 mod settlement;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use claim::{Claim, ClaimRequest, Lease, MAX_SKIPPED, RequestId};
 pub use error::QueueError;
 pub use filter::{LaneCounts, StateCounts, TaskFilter, TaskPage};
 pub use memory::MemoryQueue;
+pub use sealing::{DeriveError, Sealer};
 pub use settlement::{Cancelled, Ending, Released, Requeued, Settled, Settlement, Waiting};
 
 use crate::task::{LaneKey, Priority, TaskId, TaskRecord, TaskSpec, Timestamp};

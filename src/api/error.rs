@@ -70,7 +70,8 @@ impl ApiError {
             | ErrorCode::TaskNotDelayed
             | ErrorCode::TaskNotWaiting
             | ErrorCode::StreamInProgress
-            | ErrorCode::StreamFinished => StatusCode::CONFLICT,
+            | ErrorCode::StreamFinished
+            | ErrorCode::CredentialUnreadable => StatusCode::CONFLICT,
             ErrorCode::NoWorker | ErrorCode::QueueUnavailable | ErrorCode::ShuttingDown => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

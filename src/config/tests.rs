@@ -29,6 +29,7 @@ fn everything_but_the_key_has_a_default() {
     assert_eq!(settings.server.shutdown_timeout, Duration::from_secs(30));
     assert_eq!(settings.server.max_connections, 16_384);
     assert_eq!(settings.auth.lb_auth_key.expose(), "key");
+    assert_eq!(settings.auth.lb_auth_key_previous, None);
     assert_eq!(settings.workers.file, Path::new("workers.json"));
     assert_eq!(settings.workers.discovery_interval, Duration::from_secs(3));
     assert_eq!(settings.workers.discovery_timeout, Duration::from_secs(3));
@@ -76,6 +77,25 @@ fn a_key_that_is_no_token_is_refused_with_the_reason_but_not_shown() {
         assert!(!shown.contains(key), "{shown}");
     }
     assert!(with(&[("LB_AUTH_KEY", "aZ9!#$%&'*+-.^_`|~")]).is_ok());
+}
+
+#[test]
+fn the_key_before_is_held_to_the_rules_of_the_present_one() {
+    let settings = with(&[("LB_AUTH_KEY_PREVIOUS", "older")]).unwrap();
+    assert_eq!(settings.auth.lb_auth_key_previous.unwrap().expose(), "older");
+    assert!(with(&[("LB_AUTH_KEY_PREVIOUS", "")]).unwrap().auth.lb_auth_key_previous.is_none());
+    let shown = problem(&[("LB_AUTH_KEY_PREVIOUS", "two words")]);
+    assert!(shown.starts_with("LB_AUTH_KEY_PREVIOUS: ") && !shown.contains("two words"), "{shown}");
+}
+
+#[test]
+fn the_same_key_twice_is_warned_of_and_not_shown() {
+    let source = |previous| Source::from_pairs([("LB_AUTH_KEY", "hush"), ("LB_AUTH_KEY_PREVIOUS", previous)]);
+    assert_eq!(warnings(&source("older")), [] as [&str; 0]);
+    assert_eq!(
+        warnings(&source("hush")),
+        ["LB_AUTH_KEY_PREVIOUS: the same as LB_AUTH_KEY: it is meant to be the key before"]
+    );
 }
 
 #[test]
@@ -188,6 +208,6 @@ fn the_key_of_the_example_is_warned_of() {
 
 #[test]
 fn the_debug_form_of_settings_hides_secrets() {
-    let settings = with(&[("LB_AUTH_KEY", "hush")]).unwrap();
+    let settings = with(&[("LB_AUTH_KEY", "hush"), ("LB_AUTH_KEY_PREVIOUS", "hush-too")]).unwrap();
     assert!(!format!("{settings:?}").contains("hush"));
 }

@@ -17,6 +17,11 @@ pub(super) fn about(source: &Source, settings: &[Setting]) -> Vec<String> {
     let unchanged =
         required.filter(|setting| source.get(setting.name).is_some_and(|(value, _)| value == EXAMPLE_VALUE));
     warnings.extend(unchanged.map(|setting| format!("{}: still the value of .env.example", setting.name)));
+    if let Some((previous, _)) = source.get("LB_AUTH_KEY_PREVIOUS")
+        && source.get("LB_AUTH_KEY").is_some_and(|(present, _)| present == previous)
+    {
+        warnings.push("LB_AUTH_KEY_PREVIOUS: the same as LB_AUTH_KEY: it is meant to be the key before".to_owned());
+    }
     let is_known = |name: &str| settings.iter().any(|setting| setting.name == name) || UNUSED.contains(&name);
     let unknown = source.dot_env_names().filter(|name| !is_known(name));
     warnings.extend(unknown.map(|name| {

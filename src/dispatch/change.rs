@@ -21,6 +21,9 @@ impl Dispatcher {
         if record.spec.mode == Mode::Stream {
             return Err(Refusal::new(ErrorCode::StreamFinished, "A stream cannot be run again").of(id));
         }
+        if !record.spec.worker_key.is_readable() {
+            return Err(Refusal::credential_unreadable().of(id));
+        }
         let expires_at = self.clock.now().after(self.settings.tasks.queue_ttl);
         match self.queue.requeue(id, expires_at).await.map_err(|error| refusal(&error).of(id))? {
             Requeued::Done => {

@@ -49,7 +49,36 @@ impl Dispatcher {
     ) -> Option<(Claim, Permit)> {
         let freed = reservation.finish(Verdict::Neutral);
         let refusal = Refusal::timeout(self.time_limit(&claim.spec.options));
-        let settlement = refusal.cancellation(None);
+        self.end_unsent(lane, claim, refusal.cancellation(None), freed).await
+    }
+
+    /// No worker would take the task: nobody knows its key any more.
+    pub(super) async fn fail_unreadable(
+        &self,
+        lane: &Arc<Lane>,
+        claim: &Claim,
+        permit: Permit,
+    ) -> Option<(Claim, Permit)> {
+        self.unreadable_told.call_once(|| {
+            tracing::warn!(
+                task = %claim.spec.id,
+                "LB_AUTH_KEY was changed: tasks stored before fail with credential_unreadable unless LB_AUTH_KEY_PREVIOUS is set"
+            );
+        });
+        let refusal = Refusal::credential_unreadable();
+        let settlement =
+            Settlement::Fail { attempt: None, error: refusal.message.into(), code: refusal.code, result: None };
+        self.end_unsent(lane, claim, settlement, Some(permit)).await
+    }
+
+    /// Ends a claim that was not sent to a worker; its slot carries on.
+    async fn end_unsent(
+        &self,
+        lane: &Arc<Lane>,
+        claim: &Claim,
+        settlement: Settlement,
+        freed: Option<Permit>,
+    ) -> Option<(Claim, Permit)> {
         let (settled, next) = self.settle(lane, &claim.lease, settlement.clone(), freed).await;
         match settled {
             Ok(_) => self.ended_run(claim, &settlement, None),

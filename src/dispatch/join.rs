@@ -18,7 +18,11 @@ impl Dispatcher {
         if record.spec.idempotency == spec.idempotency {
             return Ok(Some(record));
         }
-        let message = "A task with this idempotency key has another body or another x-wr-auth";
+        let message = if record.spec.worker_key.is_readable() {
+            "A task with this idempotency key has another body or another x-wr-auth"
+        } else {
+            "A task with this idempotency key has an x-wr-auth that cannot be opened, since LB_AUTH_KEY was changed"
+        };
         Err(Refusal::new(ErrorCode::IdempotencyMismatch, message).of(holder))
     }
 

@@ -105,6 +105,13 @@ impl Refusal {
         Settlement::Cancel { attempt, error: self.message.as_str().into(), code: self.code }
     }
 
+    /// The task's key to the worker was stored and cannot be opened.
+    pub(super) fn credential_unreadable() -> Self {
+        let message = "The key to the worker cannot be opened: LB_AUTH_KEY was changed after the task was stored. \
+                       Submit the task again; LB_AUTH_KEY_PREVIOUS, set to the former key, takes tasks through such a change";
+        Self::new(ErrorCode::CredentialUnreadable, message)
+    }
+
     /// The drain has begun.
     pub fn shutting_down() -> Self {
         Self::new(ErrorCode::ShuttingDown, "The load balancer is shutting down").retry_after(Duration::from_secs(1))

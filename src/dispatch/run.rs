@@ -59,6 +59,9 @@ impl Dispatcher {
         decided: Option<Decided>,
     ) -> Option<(Claim, Permit)> {
         let mut stopped = self.flights.claimed(&claim.lease);
+        if !claim.spec.worker_key.is_readable() {
+            return self.fail_unreadable(lane, &claim, permit).await;
+        }
         let waiter = Waiter {
             spec: Arc::clone(&claim.spec),
             priority: claim.priority,

@@ -111,6 +111,8 @@ codes! {
     ShuttingDown = "shutting_down",
     /// The task was cut off more than `MAX_INTERRUPTIONS` times, or once when at most one run was allowed.
     Interrupted = "interrupted",
+    /// The stored key for the worker cannot be opened: `LB_AUTH_KEY` was changed.
+    CredentialUnreadable = "credential_unreadable",
     /// The worker answered with a 4xx: trying again would not help.
     Rejected = "rejected_by_worker",
     /// The worker answered with a 5xx or 429 until the attempts were used up.

@@ -60,8 +60,9 @@ impl HttpUpstream {
         let mut request = Request::new(Full::new(delivery.body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = delivery.uri;
-        let mut worker_key = HeaderValue::from_str(delivery.worker_key.expose())
-            .map_err(|_| DeliveryError::Broken("the worker key is no header value".to_owned()))?;
+        let worker_key = delivery.worker_key.expose().and_then(|key| HeaderValue::from_str(key).ok());
+        let mut worker_key =
+            worker_key.ok_or_else(|| DeliveryError::Broken("the worker key is no header value".to_owned()))?;
         worker_key.set_sensitive(true);
         let task = HeaderValue::from_str(&delivery.task.to_string())
             .map_err(|_| DeliveryError::Broken("the task id is no header value".to_owned()))?;

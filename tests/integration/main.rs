@@ -21,6 +21,7 @@ mod streams;
 mod task_api;
 mod tasks;
 mod timeouts;
+mod unreadable_keys;
 mod waves;
 mod worker_list;
 mod worker_status;

@@ -17,7 +17,7 @@ async fn config_prints_everything_and_where_it_comes_from_but_no_secret() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(
         directory.path().join(".env"),
-        "PORT=4100\nMAX_LOGS=7\nLB_AUTH_KEY=hush-hush\nWEBHOOK_SECRET=hush-too\n",
+        "PORT=4100\nMAX_LOGS=7\nLB_AUTH_KEY=hush-hush\nLB_AUTH_KEY_PREVIOUS=hush-before\nWEBHOOK_SECRET=hush-too\n",
     )
     .unwrap();
     let (code, lines, errors) = parts(&run(&["config"], &[("PORT", "4200")], directory.path()).await);
@@ -32,6 +32,7 @@ async fn config_prints_everything_and_where_it_comes_from_but_no_secret() {
     assert_eq!(line("PORT="), "PORT=4200 # environment", "the environment wins");
     assert_eq!(line("MAX_LOGS="), "MAX_LOGS=7 # .env");
     assert_eq!(line("LB_AUTH_KEY="), "LB_AUTH_KEY=*** # .env");
+    assert_eq!(line("LB_AUTH_KEY_PREVIOUS="), "LB_AUTH_KEY_PREVIOUS=*** # .env");
     assert_eq!(line("WEBHOOK_SECRET="), "WEBHOOK_SECRET=*** # .env");
     assert_eq!(line("HOST="), "HOST=0.0.0.0 # default");
     assert!(!lines.concat().contains("hush"));

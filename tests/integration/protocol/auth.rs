@@ -94,3 +94,14 @@ async fn the_worker_key_is_required_and_taken_raw_or_as_bearer() {
         assert_eq!(answer.json()["error"], "Missing x-wr-auth header (worker AUTH_KEY) in request");
     }
 }
+
+#[tokio::test]
+async fn the_key_before_opens_nothing() {
+    let app = TestApp::start_with(&[], &[("LB_AUTH_KEY_PREVIOUS", "before")]).await;
+    for (method, path) in PROTECTED {
+        for headers in [[("authorization", "before")], [("x-lb-auth", "Bearer before")]] {
+            let answer = send(bare(&app, method, path, &headers)).await;
+            assert_eq!(error(&answer), refused(401, "unauthorized"), "{method} {path} {headers:?}");
+        }
+    }
+}
