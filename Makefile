@@ -1,14 +1,14 @@
 # `make help` lists what there is. ARGS is passed on, for instance: make demo ARGS="--port 0"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deny bench
+.PHONY: help demo test lint deny bench bench-queue
 
 # command:package. A C compiler builds `ring` and links; the tests send signals with `kill`.
 BUILD_TOOLS := cc:build-essential
 TEST_TOOLS := $(BUILD_TOOLS) curl:curl kill:procps nginx:nginx-light
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 8
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 13
 
 demo: rust ## A balancer, three workers and some traffic, to look at
 	@scripts/need.sh $(BUILD_TOOLS)
@@ -31,6 +31,10 @@ deny: rust ## Licences, advisories and bans of the dependencies (needs cargo-den
 bench: rust ## Throughput and CPU per task beside nginx; ARGS="--quick" for a short look
 	@scripts/need.sh $(BUILD_TOOLS) nginx:nginx-light
 	cargo bench --locked --bench throughput -- $(ARGS)
+
+bench-queue: rust ## Writes a second, memory, disk and recovery of the queue; ARGS="--smoke" for a short look
+	@scripts/need.sh $(BUILD_TOOLS)
+	cargo bench --locked --bench queue -- $(ARGS)
 
 .PHONY: rust
 rust:

@@ -24,6 +24,10 @@ pub(crate) struct Arguments {
     /// Clients at once, each with one connection and one task at a time.
     #[arg(long, value_delimiter = ',', default_value = "1,64")]
     clients: Vec<u32>,
+    /// Measures balancers with these queues (`QUEUE`) beside each other, nothing else: for instance memory,embedded. The first is
+    /// what the others are compared with.
+    #[arg(long, value_delimiter = ',', conflicts_with = "nginx")]
+    pub(crate) queues: Vec<String>,
     /// Writes the table to this file too.
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,

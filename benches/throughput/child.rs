@@ -16,7 +16,7 @@ const SHOWN_LINES: usize = 20;
 /// A process that is stopped when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Child {
-    name: &'static str,
+    name: String,
     process: std::process::Child,
     log: PathBuf,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Child {
 impl Child {
     /// Starts it with nothing of our environment but `PATH` and what `command` sets; its output goes to a file in `folder`,
     /// where it also runs.
-    pub(crate) fn start(name: &'static str, command: &mut Command, folder: &Path) -> Result<Self> {
+    pub(crate) fn start(name: &str, command: &mut Command, folder: &Path) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let settings: Vec<_> =
@@ -40,7 +40,7 @@ impl Child {
             .stderr(output)
             .spawn()
             .with_context(|| format!("cannot start {name} ({})", command.get_program().display()))?;
-        Ok(Self { name, process, log })
+        Ok(Self { name: name.to_owned(), process, log })
     }
 
     /// Its process id.

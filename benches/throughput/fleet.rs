@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,11 +22,9 @@ use crate::nginx;
 use crate::report::Sample;
 
 /// The names of what is measured, as the table shows them.
-pub(crate) const WORKER: &str = "worker alone";
-/// See [`WORKER`]. What the others are compared with.
+const WORKER: &str = "worker alone";
 pub(crate) const NGINX: &str = "nginx";
-/// See [`WORKER`].
-pub(crate) const BALANCER: &str = "andera-lb";
+const BALANCER: &str = "andera-lb";
 
 const WORKER_KEY: &str = "bench-worker-key";
 const BALANCER_KEY: &str = "bench-balancer-key";
@@ -40,69 +38,99 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) struct Fleet {
     pub(crate) targets: Vec<Target>,
+    /// Which of the targets the others are compared with.
+    pub(crate) base: usize,
     // Dropped in this order, before the folder that they write to.
-    balancer: Child,
-    nginx: Child,
+    proxies: Vec<Child>,
     worker: Child,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Where tasks are sent to.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     address: SocketAddr,
     request: TaskRequest,
+    /// Which of the proxies it is, if it is one.
+    proxy: Option<usize>,
+}
+
+/// What is measured beside what.
+#[derive(Debug)]
+pub(crate) enum Contest {
+    /// The worker alone, this nginx, and the balancer with its queue in memory.
+    Nginx(PathBuf),
+    /// Balancers with these queues.
+    Queues(Vec<String>),
 }
 
 impl Fleet {
     /// Starts all of them and waits until each has answered a task.
-    pub(crate) async fn start(binary: &Path, nginx: &Path) -> Result<Self> {
+    pub(crate) async fn start(binary: &Path, contest: &Contest) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         // Under root, nginx's worker process is somebody else, who must get at its files.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-        let [worker_address, socket_address, nginx_address, balancer_address] = free_addresses()?;
+        let [worker_address, socket_address] = free_addresses()?;
+        fs::write(folder.path().join("workers.json"), format!("[\"http://{worker_address}\"]"))?;
 
         let worker_target = Target {
-            name: WORKER,
+            name: WORKER.to_owned(),
             address: worker_address,
             request: request(worker_address, [("authorization", WORKER_KEY), ("x-lb-auth", BALANCER_KEY)])?,
+            proxy: None,
         };
         let mut worker =
             Child::start("worker", &mut worker_command(binary, worker_address, socket_address), folder.path())?;
         wait_until_ready(&worker_target, &mut worker).await?;
 
-        let nginx_target = Target { name: NGINX, address: nginx_address, ..worker_target.clone() };
-        let mut command = nginx::command(nginx, folder.path(), nginx_address, worker_address)?;
-        let mut nginx = Child::start("nginx", &mut command, folder.path())?;
-        wait_until_ready(&nginx_target, &mut nginx).await?;
-
-        let balancer_target = Target {
-            name: BALANCER,
-            address: balancer_address,
-            request: request(balancer_address, [("authorization", BALANCER_KEY), ("x-wr-auth", WORKER_KEY)])?,
-        };
-        fs::write(folder.path().join("workers.json"), format!("[\"http://{worker_address}\"]"))?;
-        let mut balancer = Child::start("balancer", &mut balancer_command(binary, balancer_address), folder.path())?;
-        wait_until_ready(&balancer_target, &mut balancer).await?;
-
-        Ok(Self {
-            targets: vec![worker_target, nginx_target, balancer_target],
-            balancer,
-            nginx,
-            worker,
-            _folder: folder,
-        })
+        let mut fleet = Self { targets: Vec::new(), base: 0, proxies: Vec::new(), worker, folder };
+        match contest {
+            Contest::Nginx(nginx) => {
+                fleet.targets.push(worker_target.clone());
+                fleet.base = 1;
+                fleet.add_nginx(nginx, &worker_target).await?;
+                fleet.add_balancer(binary, BALANCER.to_owned(), "memory").await?;
+            }
+            Contest::Queues(queues) => {
+                for (n, queue) in queues.iter().enumerate() {
+                    let same = queues[..n].iter().filter(|other| *other == queue).count();
+                    let nth = if same == 0 { String::new() } else { format!(" ({})", same + 1) };
+                    fleet.add_balancer(binary, format!("QUEUE={queue}{nth}"), queue).await?;
+                }
+            }
+        }
+        Ok(fleet)
     }
 
-    /// One measurement of the target of that name.
-    pub(crate) async fn measure(&mut self, name: &str, clients: u32, plan: &Plan) -> Result<Sample> {
-        let target = self.targets.iter().find(|target| target.name == name).context("no such target")?;
-        let proxy = match name {
-            NGINX => Some(&self.nginx),
-            BALANCER => Some(&self.balancer),
-            _ => None,
-        };
+    async fn add_nginx(&mut self, nginx: &Path, worker: &Target) -> Result<()> {
+        let [address] = free_addresses()?;
+        let target = Target { name: NGINX.to_owned(), address, ..worker.clone() };
+        let mut command = nginx::command(nginx, self.folder.path(), address, worker.address)?;
+        self.add(target, &mut command).await
+    }
+
+    async fn add_balancer(&mut self, binary: &Path, name: String, queue: &str) -> Result<()> {
+        let [address] = free_addresses()?;
+        let request = request(address, [("authorization", BALANCER_KEY), ("x-wr-auth", WORKER_KEY)])?;
+        let mut command = balancer_command(binary, address, queue);
+        command.env("DATA_DIR", format!("data-{}", self.proxies.len()));
+        self.add(Target { name, address, request, proxy: None }, &mut command).await
+    }
+
+    async fn add(&mut self, mut target: Target, command: &mut Command) -> Result<()> {
+        let mut proxy = Child::start(&target.name, command, self.folder.path())?;
+        wait_until_ready(&target, &mut proxy).await?;
+        target.proxy = Some(self.proxies.len());
+        self.proxies.push(proxy);
+        self.targets.push(target);
+        Ok(())
+    }
+
+    /// One measurement of a target.
+    pub(crate) async fn measure(&mut self, target: usize, clients: u32, plan: &Plan) -> Result<Sample> {
+        let target = self.targets.get(target).context("no such target")?;
+        let proxy = target.proxy.and_then(|at| self.proxies.get(at));
         let proxy = proxy.map(|child| Processes::with_children(child.id())).transpose()?;
         let worker = Processes::with_children(self.worker.id())?;
 
@@ -112,7 +140,7 @@ impl Fleet {
             load::run(target.address, &target.request, clients, window),
             CpuUse::within(window, proxy.as_ref(), &worker)
         )?;
-        for child in [&mut self.worker, &mut self.nginx, &mut self.balancer] {
+        for child in self.proxies.iter_mut().chain([&mut self.worker]) {
             child.ensure_running()?;
         }
         Sample::new(latencies, plan.measured, cpu)
@@ -178,7 +206,7 @@ fn worker_command(binary: &Path, address: SocketAddr, socket_address: SocketAddr
     command
 }
 
-fn balancer_command(binary: &Path, address: SocketAddr) -> Command {
+fn balancer_command(binary: &Path, address: SocketAddr, queue: &str) -> Command {
     let mut command = Command::new(binary);
     command
         .arg("serve")
@@ -186,7 +214,7 @@ fn balancer_command(binary: &Path, address: SocketAddr) -> Command {
         .env("HOST", address.ip().to_string())
         .env("PORT", address.port().to_string())
         .env("WORKERS_FILE", "workers.json")
-        .env("QUEUE", "memory")
+        .env("QUEUE", queue)
         .env("LOG_LEVEL", "warn");
     command
 }
@@ -202,10 +230,15 @@ fn request(address: SocketAddr, keys: [(&str, &str); 2]) -> Result<TaskRequest> 
 }
 
 /// Addresses nobody listens on at the moment.
-fn free_addresses() -> Result<[SocketAddr; 4]> {
-    let listener = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+fn free_addresses<const COUNT: usize>() -> Result<[SocketAddr; COUNT]> {
     // All are held until the last one is found, so that they differ.
-    let held = [listener()?, listener()?, listener()?, listener()?];
-    let [one, two, three, four] = held.each_ref().map(TcpListener::local_addr);
-    Ok([one?, two?, three?, four?])
+    let mut held = Vec::with_capacity(COUNT);
+    for _ in 0..COUNT {
+        held.push(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?);
+    }
+    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); COUNT];
+    for (address, listener) in addresses.iter_mut().zip(&held) {
+        *address = listener.local_addr()?;
+    }
+    Ok(addresses)
 }

@@ -4,6 +4,8 @@
 //! the machine hits all alike: trust the ratios more than the figures. CPU time per task is the honest one of the two, as
 //! throughput also depends on who shares the cores.
 //!
+//! With `--queues` it is balancers with different queues that are measured beside each other.
+//!
 //! ```sh
 //! cargo bench --bench throughput -- --out figures.md
 //! ```
@@ -19,14 +21,15 @@ mod machine;
 mod nginx;
 mod report;
 
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Arguments, Plan};
-use crate::fleet::Fleet;
+use crate::fleet::{Contest, Fleet};
 use crate::report::{Report, Series};
 
 #[tokio::main(flavor = "current_thread")]
@@ -48,13 +51,21 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<()> {
     let plan = arguments.plan()?;
-    let nginx = nginx::find(arguments.nginx.as_deref())?;
-    eprintln!("starting worker, nginx and balancer");
-    let mut fleet = Fleet::start(&arguments.binary, &nginx).await?;
+    let mut programs = vec![version(&arguments.binary, "--version")];
+    let contest = if arguments.queues.is_empty() {
+        let nginx = nginx::find(arguments.nginx.as_deref())?;
+        programs.push(version(&nginx, "-v"));
+        Contest::Nginx(nginx)
+    } else {
+        Contest::Queues(arguments.queues.clone())
+    };
+    eprintln!("starting the worker and what is measured");
+    let mut fleet = Fleet::start(&arguments.binary, &contest).await?;
     let series = measure_in_turns(&mut fleet, &plan).await?;
+    let base = (fleet.base, fleet.targets.get(fleet.base).map(|target| target.name.clone()).unwrap_or_default());
     drop(fleet);
 
-    let report = Report { subject: machine::describe(&arguments.binary, &nginx), plan: &plan, series: &series };
+    let report = Report { subject: machine::describe(&programs), base, plan: &plan, series: &series };
     print!("{report}");
     if let Some(path) = &arguments.out {
         std::fs::write(path, report.to_string()).with_context(|| format!("cannot write {}", path.display()))?;
@@ -66,7 +77,10 @@ async fn measure_in_turns(fleet: &mut Fleet, plan: &Plan) -> Result<Vec<Series>>
     let mut series: Vec<Series> = plan
         .clients
         .iter()
-        .flat_map(|&clients| fleet.targets.iter().map(move |target| Series::new(clients, target.name)))
+        .flat_map(|&clients| {
+            let targets = fleet.targets.iter().enumerate();
+            targets.map(move |(at, target)| Series::new(clients, at, &target.name))
+        })
         .collect();
     let mut step = 0;
     for round in 1..=plan.rounds {
@@ -76,17 +90,28 @@ async fn measure_in_turns(fleet: &mut Fleet, plan: &Plan) -> Result<Vec<Series>>
                 "[{step}/{}] round {round}, {} clients, {}: ",
                 plan.rounds as usize * plan.clients.len() * fleet.targets.len(),
                 entry.clients,
-                entry.target
+                entry.name
             );
             let sample = fleet
                 .measure(entry.target, entry.clients, plan)
                 .await
-                .with_context(|| format!("{} with {} clients", entry.target, entry.clients))?;
+                .with_context(|| format!("{} with {} clients", entry.name, entry.clients))?;
             eprintln!("{:.0} tasks/s", sample.throughput());
             entry.samples.push(sample);
         }
     }
     Ok(series)
+}
+
+fn version(program: &Path, flag: &str) -> String {
+    // nginx tells its version on the error output.
+    Command::new(program)
+        .arg(flag)
+        .output()
+        .ok()
+        .and_then(|output| String::from_utf8([output.stdout, output.stderr].concat()).ok())
+        .and_then(|text| text.lines().next().map(|line| line.trim_start_matches("nginx version: ").to_owned()))
+        .unwrap_or_else(|| format!("{} of unknown version", program.display()))
 }
 
 async fn interrupted() -> Result<()> {

@@ -26,7 +26,9 @@ pub(crate) struct Sample {
 #[derive(Debug)]
 pub(crate) struct Series {
     pub(crate) clients: u32,
-    pub(crate) target: &'static str,
+    /// Which of the targets.
+    pub(crate) target: usize,
+    pub(crate) name: String,
     pub(crate) samples: Vec<Sample>,
 }
 
@@ -35,6 +37,8 @@ pub(crate) struct Series {
 pub(crate) struct Report<'a> {
     /// What was measured where.
     pub(crate) subject: String,
+    /// Which of the targets the others are compared with, and its name.
+    pub(crate) base: (usize, String),
     pub(crate) plan: &'a Plan,
     pub(crate) series: &'a [Series],
 }
@@ -68,8 +72,8 @@ impl Sample {
 }
 
 impl Series {
-    pub(crate) fn new(clients: u32, target: &'static str) -> Self {
-        Self { clients, target, samples: Vec::new() }
+    pub(crate) fn new(clients: u32, target: usize, name: &str) -> Self {
+        Self { clients, target, name: name.to_owned(), samples: Vec::new() }
     }
 
     fn median(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
@@ -87,21 +91,21 @@ impl Series {
         self.median(|sample| sample.cpu.clients.as_secs_f64() / sample.seconds) > EXHAUSTED * threads
     }
 
-    fn write_row(&self, nginx: Option<&Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_row(&self, base: Option<&Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let throughputs = || self.samples.iter().map(Sample::throughput);
         let (lowest, highest) = (throughputs().fold(f64::INFINITY, f64::min), throughputs().fold(0.0, f64::max));
         let mark = if self.is_held_back() { " \\*" } else { "" };
-        write!(f, "| {} | {}{mark} | ", self.clients, self.target)?;
+        write!(f, "| {} | {}{mark} | ", self.clients, self.name)?;
         write!(f, "{:.0} ({lowest:.0} to {highest:.0}) | ", self.median(Sample::throughput))?;
-        match nginx {
-            Some(nginx) => write!(f, "{:.2} | ", self.median_ratio(nginx, Sample::throughput))?,
+        match base {
+            Some(base) => write!(f, "{:.2} | ", self.median_ratio(base, Sample::throughput))?,
             None => write!(f, "| ")?,
         }
         write!(f, "{:.2} | {:.2} | ", self.median(|sample| sample.p50_ms), self.median(|sample| sample.p99_ms))?;
         let proxy_cpu = |sample: &Sample| sample.proxy_cpu().unwrap_or(f64::NAN);
-        match nginx.filter(|_| self.samples.iter().all(|sample| sample.cpu.proxy.is_some())) {
-            Some(nginx) => {
-                write!(f, "{:.1} | {:.2} | ", self.median(proxy_cpu), self.median_ratio(nginx, proxy_cpu))?;
+        match base.filter(|_| self.samples.iter().all(|sample| sample.cpu.proxy.is_some())) {
+            Some(base) => {
+                write!(f, "{:.1} | {:.2} | ", self.median(proxy_cpu), self.median_ratio(base, proxy_cpu))?;
             }
             None => write!(f, "| | ")?,
         }
@@ -114,23 +118,25 @@ impl Series {
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Plan { rounds, measured, .. } = self.plan;
+        let base = &self.base.1;
         writeln!(f, "# Throughput and CPU per task\n\n{}", self.subject)?;
+        let cores =
+            if base == NGINX { "; nginx has one\nworker process, `andera-lb` takes the cores it finds" } else { "" };
         writeln!(
             f,
             "Measured in turns, {rounds} rounds of {} s each; medians, and of the ratios the median of each round's own.\n\
-             Every client has one connection and one task at a time. CPU is user and system time, for a task; nginx has one\n\
-             worker process, `andera-lb` takes the cores it finds.\n",
+             Every client has one connection and one task at a time. CPU is user and system time, for a task{cores}.\n",
             measured.as_secs()
         )?;
         writeln!(
             f,
-            "| clients | target | tasks/s (lowest to highest) | to nginx | p50 ms | p99 ms | proxy CPU us | to nginx | worker CPU us | \
+            "| clients | target | tasks/s (lowest to highest) | to {base} | p50 ms | p99 ms | proxy CPU us | to {base} | worker CPU us | \
              load generator CPU us |"
         )?;
         writeln!(f, "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
         for series in self.series {
-            let nginx = self.series.iter().find(|other| other.clients == series.clients && other.target == NGINX);
-            series.write_row(nginx, f)?;
+            let base = self.series.iter().find(|other| other.clients == series.clients && other.target == self.base.0);
+            series.write_row(base, f)?;
         }
         if self.series.iter().any(Series::is_held_back) {
             writeln!(f, "\n\\* The load generator was busy all the time: the target can do more.")?;
