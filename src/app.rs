@@ -18,7 +18,7 @@ use crate::config::{PolicyChoice, Problem, QueueBackend, Settings};
 use crate::dashboard::{DashboardState, Pages};
 use crate::dispatch::{DispatchSettings, Dispatcher, DrainReport, Parts};
 use crate::policy::{PolicyEngine, native};
-use crate::queue::{MemoryQueue, QueueLimits, TaskQueue};
+use crate::queue::{EmbeddedQueue, MemoryQueue, QueueLimits, Sealer, TaskQueue};
 use crate::task::{Chance, Clock};
 use crate::telemetry::{LogRing, Metrics};
 use crate::upstream::{HttpUpstream, WebhookNotifier, install_crypto_provider};
@@ -66,7 +66,7 @@ impl App {
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::new());
         let slots = Arc::new(Slots::default());
-        let queue = queue(&settings, &clock);
+        let queue = queue(&settings, &clock).await?;
         let policy = policy(&settings.policy.choice).map_err(|problem| anyhow::anyhow!("{problem}"))?;
         let pages = Pages::load(settings.dashboard.templates_dir.as_deref())?;
         let key = settings.auth.lb_auth_key.clone();
@@ -152,7 +152,7 @@ impl App {
     }
 }
 
-fn queue(settings: &Settings, clock: &Clock) -> Arc<dyn TaskQueue> {
+async fn queue(settings: &Settings, clock: &Clock) -> anyhow::Result<Arc<dyn TaskQueue>> {
     let tasks = &settings.tasks;
     let limits = QueueLimits {
         max_waiting: tasks.max_queued,
@@ -162,13 +162,20 @@ fn queue(settings: &Settings, clock: &Clock) -> Arc<dyn TaskQueue> {
         retention_bytes: tasks.retention_bytes,
     };
     match settings.queue.backend {
-        QueueBackend::Memory => Arc::new(MemoryQueue::new(limits, clock.clone())),
+        QueueBackend::Memory => Ok(Arc::new(MemoryQueue::new(limits, clock.clone()))),
+        QueueBackend::Embedded => {
+            let sealer = Sealer::new(&settings.auth)?;
+            let (directory, durability) = (settings.queue.data_dir.clone(), settings.queue.durability);
+            let clock = clock.clone();
+            let open = move || EmbeddedQueue::open(&directory, limits, clock, sealer, durability);
+            Ok(Arc::new(tokio::task::spawn_blocking(open).await??))
+        }
     }
 }
 
 fn log_start(settings: &Settings, address: SocketAddr) {
     let PolicyChoice::Native(policy) = &settings.policy.choice;
-    tracing::info!(%address, queue = "memory", policy = %format!("native:{policy}"), "listening");
+    tracing::info!(%address, queue = settings.queue.backend.word(), policy = %format!("native:{policy}"), "listening");
 }
 
 fn log_end(settings: &Settings, report: DrainReport) {

@@ -31,7 +31,7 @@ pub use effective::{Effective, example};
 pub use logging::LoggingSettings;
 pub use policy::{PolicyChoice, PolicySettings};
 pub use problem::Problem;
-pub use queue::{QueueBackend, QueueSettings};
+pub use queue::{Durability, QueueBackend, QueueSettings};
 pub use reader::Setting;
 pub use secret::Secret;
 pub use server::ServerSettings;

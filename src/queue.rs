@@ -13,6 +13,7 @@
 //! - **One ending.** A task that has ended stays as it ended, unless somebody asks for it to be run again.
 
 mod claim;
+mod embedded;
 mod error;
 mod filter;
 mod ledger;
@@ -30,6 +31,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 pub use claim::{Claim, ClaimRequest, Lease, MAX_SKIPPED, RequestId};
+pub use embedded::{EmbeddedQueue, OpenError};
 pub use error::QueueError;
 pub use filter::{LaneCounts, StateCounts, TaskFilter, TaskPage};
 pub use memory::MemoryQueue;

@@ -82,6 +82,7 @@ impl ApiError {
             | ErrorCode::WorkerUnreachable
             | ErrorCode::WebhookFailed
             | ErrorCode::ResultTooLarge => StatusCode::BAD_GATEWAY,
+            ErrorCode::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -12,10 +12,14 @@ const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 section! {
     /// Where tasks are kept.
     pub struct QueueSettings {
-        /// The queue. This version knows `memory` only: nothing outlives the process.
-        pub backend: QueueBackend = QUEUE, Backend, "memory";
-        /// Directory of the balancer's own files.
+        /// The queue. `embedded`: in files in DATA_DIR, nothing is lost when the process ends, however it ends. `memory`: nothing
+        /// outlives the process.
+        pub backend: QueueBackend = QUEUE, Backend, "embedded";
+        /// Directory of the balancer's own files; it belongs to one process.
         pub data_dir: PathBuf = DATA_DIR, FilePath, "data";
+        /// What a task of the embedded queue has survived when it is acknowledged. `system`: the end of every process. `fsync`: the
+        /// loss of power too; each group of changes waits for the disk.
+        pub durability: Durability = DURABILITY, DurabilityWord, "system";
         /// How long a claim on a task holds without renewal; it is renewed every third of that.
         pub lease: Duration = LEASE_MS, Time(SHORTEST_LEASE..=HOUR), "15000";
     }
@@ -24,8 +28,20 @@ section! {
 /// A queue backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueBackend {
+    /// In files of this machine.
+    Embedded,
     /// In this process's memory: nothing outlives it.
     Memory,
+}
+
+impl QueueBackend {
+    /// The word of `QUEUE`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Memory => "memory",
+        }
+    }
 }
 
 /// The name of a [`QueueBackend`].
@@ -33,10 +49,37 @@ struct Backend;
 
 impl Kind<QueueBackend> for Backend {
     fn parse(&self, text: &str) -> Option<QueueBackend> {
-        text.eq_ignore_ascii_case("memory").then_some(QueueBackend::Memory)
+        [QueueBackend::Embedded, QueueBackend::Memory].into_iter().find(|backend| text.eq_ignore_ascii_case(backend.word()))
     }
 
     fn accepted(&self) -> String {
-        "memory, the only queue of this version".to_owned()
+        "embedded or memory".to_owned()
+    }
+}
+
+/// What a change of the embedded queue has survived when it is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of every process: it is in the system's hands.
+    #[default]
+    System,
+    /// The loss of power: it is on the disk.
+    Disk,
+}
+
+/// The word of a [`Durability`].
+struct DurabilityWord;
+
+impl Kind<Durability> for DurabilityWord {
+    fn parse(&self, text: &str) -> Option<Durability> {
+        match text.to_ascii_lowercase().as_str() {
+            "system" => Some(Durability::System),
+            "fsync" => Some(Durability::Disk),
+            _ => None,
+        }
+    }
+
+    fn accepted(&self) -> String {
+        "system or fsync".to_owned()
     }
 }

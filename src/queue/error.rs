@@ -12,6 +12,9 @@ pub enum QueueError {
     /// The lease is not the task's present one: it ran out and the task was taken by another, ended or forgotten.
     #[error("the lease is lost")]
     LeaseLost,
+    /// There is no room for new tasks where the queue keeps them. What runs may end.
+    #[error("the queue's disk is full")]
+    StorageFull,
     /// The store does not answer; the outcome is unclear.
     #[error("the queue's store does not answer: {0}")]
     Unavailable(String),

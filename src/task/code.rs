@@ -97,6 +97,8 @@ codes! {
     NoWorker = "no_worker",
     /// The queue holds `MAX_QUEUED_TASKS`.
     QueueFull = "queue_full",
+    /// There is no room on the disk where the queue keeps its tasks.
+    StorageFull = "storage_full",
     /// The queue's store does not answer.
     QueueUnavailable = "queue_unavailable",
     /// The time limit has passed.

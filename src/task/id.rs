@@ -29,6 +29,11 @@ impl TaskId {
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
+    /// The id of that number, as [`Self::as_u128`] gave it.
+    pub const fn from_u128(number: u128) -> Self {
+        Self(Uuid::from_u128(number))
+    }
+
     /// The id as a number that keeps its order.
     pub const fn as_u128(self) -> u128 {
         self.0.as_u128()

@@ -93,7 +93,7 @@ struct LaneRow<'a> {
 
 impl<'a> From<&'a LaneKey> for LaneRow<'a> {
     fn from(lane: &'a LaneKey) -> Self {
-        Self { group: &lane.group, contract: lane.contract.get() }
+        Self { group: &lane.group, contract: lane.contract.as_f64() }
     }
 }
 

@@ -9,6 +9,7 @@ use super::codec::{self, FORMAT};
 use super::error::{OpenError, as_io};
 use super::files::{Files, SEGMENT};
 use super::frame::{self, Frame, FrameError, Kind};
+use crate::config::Durability;
 use crate::queue::ledger::Place;
 
 /// What the log puts before a group: its length and checksum.
@@ -31,8 +32,11 @@ pub(super) struct Group {
 pub(super) struct Log {
     wal: Wal<Files>,
     files: Files,
+    durability: Durability,
     /// The last group that is whole.
     last: Lsn,
+    /// A group failed, and is still to be cut off.
+    broken: bool,
     /// Bytes of a torn group that were cut off the end when the log was opened.
     torn: u64,
 }
@@ -54,6 +58,7 @@ impl Log {
     /// Opens the log in a directory and gives every entry to `each`, oldest first. A torn end is cut off; damage is refused.
     pub(super) fn open(
         directory: &Path,
+        durability: Durability,
         mut each_group: impl FnMut(Group),
         mut each: impl FnMut(Place, Frame<'_>) -> Result<(), FrameError>,
     ) -> Result<Self, OpenError> {
@@ -61,7 +66,7 @@ impl Log {
         let config = WalConfig::new().with_open_policy(OpenPolicy::Strict).with_max_record_size(LARGEST_GROUP);
         let wal = Wal::with_store_and_config(files.clone(), config).map_err(|error| open_error(directory, error))?;
         let torn = wal.truncated_on_open();
-        let mut log = Self { wal, files, last: Lsn::new(0), torn };
+        let mut log = Self { wal, files, durability, last: Lsn::new(0), broken: false, torn };
         let mut found = 0_u64;
         for record in log.wal.iter().map_err(|error| open_error(directory, error))? {
             let record = record.map_err(|error| open_error(directory, error))?;
@@ -97,28 +102,38 @@ impl Log {
         LogReader(self.files.clone())
     }
 
-    /// Adds a group: in the system's hands when this returns. After an error the log is as it was before.
+    /// Adds a group: in the system's hands, or on the disk itself, when this returns. After an error the log is as it was before.
     pub(super) fn append(&mut self, entries: &[u8]) -> io::Result<Group> {
-        match self.wal.append(entries) {
+        self.cut_failed()?;
+        self.broken = true;
+        let start = self.wal.append(entries).and_then(|start| {
+            if self.durability == Durability::Disk {
+                // What a failed sync has left in the system's hands is not written by the next one: the group is written anew.
+                self.wal.sync()?;
+            }
+            Ok(start)
+        });
+        match start {
             Ok(start) => {
+                self.broken = false;
                 self.last = start;
                 Ok(Group::at(start.get(), entries.len()))
             }
             Err(error) => {
-                self.cut_failed()?;
+                // Tried again before the next group, should it fail.
+                let _ = self.cut_failed();
                 Err(as_io(error))
             }
         }
     }
 
-    /// Has everything on the disk itself when this returns. After an error the last group is as if it had not been written.
-    pub(super) fn sync(&mut self) -> io::Result<()> {
-        self.wal.sync().map_err(as_io)
-    }
-
     /// A group that failed leaves a hole, and later ones would be acknowledged behind it.
-    fn cut_failed(&self) -> io::Result<()> {
-        self.wal.truncate_after(self.last).map_err(as_io)
+    fn cut_failed(&mut self) -> io::Result<()> {
+        if self.broken {
+            self.wal.truncate_after(self.last).map_err(as_io)?;
+            self.broken = false;
+        }
+        Ok(())
     }
 
     /// Drops everything before a group.

@@ -9,7 +9,7 @@ use crate::queue::Sealer;
 use crate::queue::ledger::{Detail, Place, Stored};
 
 /// Reads the detail of tasks, on any thread that may block.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Reader {
     log: LogReader,
     sealer: Arc<Sealer>,
@@ -26,13 +26,13 @@ impl Reader {
     }
 
     /// The detail of a task.
-    pub(super) fn load(&self, stored: Stored) -> Result<Detail, ReadError> {
+    pub(super) fn load(&self, mut stored: Stored) -> Result<Detail, ReadError> {
         let bytes = self.log.read(stored.task)?;
         let spec = codec::read_task(frame::read(&bytes)?.body, &self.sealer)?;
         if spec.id != stored.id {
             return Err(another(spec.id).into());
         }
-        let mut detail = Detail { spec: Arc::new(spec), attempts: Vec::new(), end: stored.ending };
+        let mut detail = Detail { spec: Arc::new(spec), attempts: Vec::new(), end: stored.ending.take() };
         if let Some(place) = stored.history {
             detail.attempts = self.change(&stored, place)?.0.unwrap_or_default();
         }

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::journal::{Health, Journal};
+
 /// What the tasks that run when the disk fills up may need: their ends, and the copies that free old segments.
 const SIZE: u64 = 32 << 20;
 const FILE: &str = "reserve";
@@ -40,8 +42,30 @@ impl Reserve {
         filled
     }
 
+    /// Takes the room, and new tasks with it; without it they are refused.
+    pub(super) fn take_for(&mut self, journal: &Journal) {
+        let was = journal.health();
+        match self.take() {
+            Ok(()) => {
+                if was == Health::Full {
+                    tracing::info!("there is room on the disk again: new tasks are taken");
+                }
+                journal.set_health(Health::Good);
+            }
+            Err(error) => {
+                if was == Health::Good {
+                    tracing::error!(%error, "no room on the disk for a reserve: new tasks are refused");
+                }
+                journal.set_health(Health::Full);
+            }
+        }
+    }
+
     fn fill(&self) -> io::Result<()> {
         let mut file = File::create(&self.path)?;
+        if allocate(&file).is_ok() {
+            return Ok(());
+        }
         // Zeros that are written, not a hole: a hole takes no room.
         let zeros = vec![0; 1 << 20];
         for _ in 0..SIZE / zeros.len() as u64 {
@@ -54,6 +78,17 @@ impl Reserve {
     pub(super) fn give_up(&mut self) -> bool {
         std::mem::take(&mut self.held) && fs::remove_file(&self.path).is_ok()
     }
+}
+
+/// Takes the room without writing anything, where the file system can do that.
+#[cfg(target_os = "linux")]
+fn allocate(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, SIZE)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allocate(_: &File) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]

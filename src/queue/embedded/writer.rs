@@ -35,8 +35,6 @@ pub(super) struct Writer {
     space: Space,
     tidy: Tidy,
     reserve: Reserve,
-    /// Whether a group is on the disk itself before it is acknowledged.
-    fsync: bool,
     buffer: Vec<u8>,
     marks: Vec<Mark>,
 }
@@ -75,12 +73,11 @@ impl Writer {
         sealer: Arc<Sealer>,
         space: Space,
         reserve: Reserve,
-        fsync: bool,
     ) -> Self {
         let journal = Arc::clone(ledger.store());
         let reader = Reader::new(log.reader(), Arc::clone(&sealer));
         let (tidy, buffer, marks) = (Tidy::default(), Vec::new(), Vec::new());
-        Self { ledger, journal, log, reader, sealer, space, tidy, reserve, fsync, buffer, marks }
+        Self { ledger, journal, log, reader, sealer, space, tidy, reserve, buffer, marks }
     }
 
     /// Begins the work on a thread of its own.
@@ -167,8 +164,7 @@ impl Writer {
             if buffer.is_empty() {
                 break None;
             }
-            let written = self.log.append(&buffer).and_then(|group| self.make_durable(group));
-            match written {
+            match self.log.append(&buffer) {
                 Ok(group) => break Some(group),
                 Err(error) => {
                     if !trouble.met(&error, &self.journal, &mut self.reserve, batch) {
@@ -184,13 +180,6 @@ impl Writer {
         self.buffer = buffer;
         self.buffer.clear();
         true
-    }
-
-    fn make_durable(&mut self, group: Group) -> std::io::Result<Group> {
-        if self.fsync {
-            self.log.sync()?;
-        }
-        Ok(group)
     }
 
     /// Tells the books where everything is.
@@ -213,7 +202,7 @@ impl Writer {
         if self.reserve.is_held() {
             return;
         }
-        trouble::take_reserve(&mut self.reserve, &self.journal);
+        self.reserve.take_for(&self.journal);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every way in which the books change.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Ledger;
@@ -9,7 +10,7 @@ use super::store::{EntryRef, Store};
 use crate::queue::{
     Cancelled, ClaimRequest, Enqueued, Lease, NewTask, QueueError, QueueEvent, Released, Requeued, Settled, Settlement,
 };
-use crate::task::{LaneKey, Priority, TaskId, Timestamp};
+use crate::task::{LaneKey, Priority, TaskId, TaskSpec, Timestamp};
 
 impl<S: Store> Ledger<S> {
     /// Adds a task, and claims the head of its lane if asked to.
@@ -58,11 +59,9 @@ impl<S: Store> Ledger<S> {
         taken
     }
 
-    /// Has the detail of a task that was claimed, as the store gave it.
-    pub(in crate::queue) fn warm(&self, taken: &Taken, detail: Detail) {
-        if let Some(lane) = self.lanes.of(taken.entry) {
-            lane.warm(taken.entry.slot, &taken.lease, detail);
-        }
+    /// Has the detail of a task that was claimed, as the store gave it; gives the task as it is to be run. `None` if the lease is lost.
+    pub(in crate::queue) fn warm(&self, entry: EntryRef, lease: &Lease, detail: Detail) -> Option<Arc<TaskSpec>> {
+        self.lanes.of(entry)?.warm(entry.slot, lease, detail)
     }
 
     pub(in crate::queue) fn renew(&self, lease: &Lease, duration: Duration) -> Result<(), QueueError> {

@@ -6,7 +6,7 @@ use super::detail::{Detail, End, Found, Place, Seen, Stored, Told};
 use super::order::Order;
 use super::standing::{Phase, Standing};
 use crate::queue::{NewTask, Settled, Settlement};
-use crate::task::{ErrorCode, Mode, TaskId, Timestamp};
+use crate::task::{ErrorCode, Mode, TaskId, TaskSpec, Timestamp};
 
 /// What a task costs beyond its texts, roughly.
 const ENTRY_BYTES: usize = 512;
@@ -175,15 +175,17 @@ impl Entry {
         }
     }
 
-    /// Has what the store gave back.
-    pub(super) fn warm(&mut self, mut detail: Detail) {
-        if self.detail.is_none() {
-            if detail.spec.mode != self.standing.mode || detail.spec.expires_at != self.standing.expires_at {
-                detail.spec = Arc::new(detail.spec.again(self.standing.expires_at));
+    /// Has what the store gave back; gives the task as it is to be run.
+    pub(super) fn warm(&mut self, mut detail: Detail) -> Arc<TaskSpec> {
+        let standing = &self.standing;
+        let detail = self.detail.get_or_insert_with(|| {
+            if detail.spec.mode != standing.mode || detail.spec.expires_at != standing.expires_at {
+                detail.spec = Arc::new(detail.spec.again(standing.expires_at));
             }
             detail.end = None;
-            self.detail = Some(Box::new(detail));
-        }
+            Box::new(detail)
+        });
+        Arc::clone(&detail.spec)
     }
 
     /// Lets go of what the store has.

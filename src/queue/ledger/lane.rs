@@ -20,7 +20,7 @@ use super::store::{EntryRef, Note, Store};
 use crate::queue::{
     Cancelled, ClaimRequest, LaneCounts, Lease, NewTask, QueueError, Released, Settled, Settlement, Waiting,
 };
-use crate::task::{ErrorCode, LaneKey, Priority, TaskId, TaskState, Timestamp};
+use crate::task::{ErrorCode, LaneKey, Priority, TaskId, TaskSpec, TaskState, Timestamp};
 
 /// One lane. Every step happens under its lock and does no I/O.
 #[derive(Debug)]
@@ -136,11 +136,9 @@ impl<S: Store> Lane<S> {
         (taken, change)
     }
 
-    /// Has the detail of a task that was claimed, as the store gave it.
-    pub(super) fn warm(&self, slot: u32, lease: &Lease, detail: Detail) {
-        if let Ok(entry) = self.inner.lock().held(slot, lease) {
-            entry.warm(detail);
-        }
+    /// Has the detail of a task that was claimed, as the store gave it; gives the task as it is to be run.
+    pub(super) fn warm(&self, slot: u32, lease: &Lease, detail: Detail) -> Option<Arc<TaskSpec>> {
+        self.inner.lock().held(slot, lease).ok().map(|entry| entry.warm(detail))
     }
 
     pub(super) fn renew(&self, slot: u32, lease: &Lease, duration: Duration) -> bool {
@@ -225,6 +223,11 @@ impl<S: Store> Lane<S> {
     /// Where a task stands.
     pub(super) fn standing(&self, slot: u32, id: TaskId) -> Option<Standing> {
         self.inner.lock().entry(slot, id).map(|entry| entry.standing)
+    }
+
+    /// Where a task stands, and where the store has it.
+    pub(super) fn places(&self, slot: u32, id: TaskId) -> Option<(Standing, [Option<Place>; 3])> {
+        self.inner.lock().entry(slot, id).map(|entry| (entry.standing, entry.places()))
     }
 
     /// Forgets a task that ended at that moment; whether it held an idempotency key. `None` if it has been run again since.

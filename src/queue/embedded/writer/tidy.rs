@@ -88,8 +88,7 @@ impl Writer {
         let written = if buffer.is_empty() {
             Ok(())
         } else {
-            let appended = self.log.append(&buffer).and_then(|group| self.make_durable(group));
-            appended.map(|group| self.take_down(group))
+            self.log.append(&buffer).map(|group| self.take_down(group))
         };
         self.marks.clear();
         self.buffer = buffer;

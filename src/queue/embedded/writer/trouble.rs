@@ -44,7 +44,8 @@ impl Trouble {
             return true;
         }
         if since.elapsed() >= PATIENCE {
-            let error = if full { QueueError::StorageFull } else { QueueError::Unavailable(error.to_string()) };
+            // It may be written after all: nobody is told that it was not.
+            let error = QueueError::Unavailable(error.to_string());
             batch.fail(&error);
             journal.fail_pending(&error);
             if journal.is_closed() {
@@ -65,25 +66,6 @@ impl Trouble {
             journal.set_health(Health::Good);
             tracing::info!("the queue's log is written again");
         } else {
-            journal.set_health(Health::Full);
-        }
-    }
-}
-
-/// Takes the reserve, and new tasks again with it.
-pub(super) fn take_reserve(reserve: &mut Reserve, journal: &Journal) {
-    let was = journal.health();
-    match reserve.take() {
-        Ok(()) => {
-            if was == Health::Full {
-                tracing::info!("there is room on the disk again: new tasks are taken");
-            }
-            journal.set_health(Health::Good);
-        }
-        Err(error) => {
-            if was == Health::Good {
-                tracing::error!(%error, "no room on the disk for a reserve: new tasks are refused");
-            }
             journal.set_health(Health::Full);
         }
     }

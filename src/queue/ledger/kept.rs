@@ -1,0 +1,34 @@
+//! What the store's writer asks of the books, and tells them.
+
+use smallvec::SmallVec;
+
+use super::Ledger;
+use super::detail::Place;
+use super::entry::Written;
+use super::standing::Standing;
+use super::store::{EntryRef, Store};
+use crate::task::{LaneKey, TaskId};
+
+impl<S: Store> Ledger<S> {
+    /// The store has a part of a task. Gives the places that are of no use any more, or nothing if the task is not there any more.
+    pub(in crate::queue) fn written(
+        &self,
+        entry: EntryRef,
+        id: TaskId,
+        written: Written,
+    ) -> Option<SmallVec<[Place; 3]>> {
+        self.lanes.of(entry)?.written(entry.slot, id, written)
+    }
+
+    /// Where a task stands, and where the store has it: its fixed part first.
+    pub(in crate::queue) fn places(&self, id: TaskId) -> Option<(EntryRef, Standing, [Option<Place>; 3])> {
+        let entry = self.index.get(id)?;
+        let (standing, places) = self.lanes.of(entry)?.places(entry.slot, id)?;
+        Some((entry, standing, places))
+    }
+
+    /// The lanes that are paused.
+    pub(in crate::queue) fn paused_lanes(&self) -> Vec<LaneKey> {
+        self.lanes.all().iter().filter(|lane| lane.counts().paused).map(|lane| lane.key().clone()).collect()
+    }
+}
