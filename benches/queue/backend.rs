@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use andera_lb::queue::{MemoryQueue, QueueLimits, TaskQueue};
+use andera_lb::config::{Durability, Settings};
+use andera_lb::queue::{EmbeddedQueue, MemoryQueue, QueueLimits, Sealer, TaskQueue};
 use andera_lb::task::Clock;
 use anyhow::Result;
 use clap::ValueEnum;
@@ -16,6 +17,7 @@ pub(crate) const KEPT: u64 = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Backend {
     Memory,
+    Embedded,
 }
 
 impl Backend {
@@ -23,6 +25,7 @@ impl Backend {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Memory => "memory",
+            Self::Embedded => "embedded",
         }
     }
 
@@ -30,14 +33,21 @@ impl Backend {
     pub(crate) const fn recovers(self) -> bool {
         match self {
             Self::Memory => false,
+            Self::Embedded => true,
         }
     }
 
     /// Opens the queue whose files are in `folder`, empty if there are none.
-    #[expect(clippy::unused_async, reason = "a queue on the disk waits")]
-    pub(crate) async fn open(self, _folder: &Path) -> Result<Arc<dyn TaskQueue>> {
+    pub(crate) async fn open(self, folder: &Path) -> Result<Arc<dyn TaskQueue>> {
         Ok(match self {
             Self::Memory => Arc::new(MemoryQueue::new(limits(), Clock::system())),
+            Self::Embedded => {
+                let settings = Settings::from_pairs([("LB_AUTH_KEY", "bench")]);
+                let settings = settings.map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+                let (sealer, folder) = (Sealer::new(&settings.auth)?, folder.to_owned());
+                let open = move || EmbeddedQueue::open(&folder, limits(), Clock::system(), sealer, Durability::System);
+                Arc::new(tokio::task::spawn_blocking(open).await??)
+            }
         })
     }
 }
