@@ -11,6 +11,9 @@ use crate::task::{ErrorCode, Mode, TaskId, TaskSpec, Timestamp};
 /// What a task costs beyond its texts, roughly.
 const ENTRY_BYTES: usize = 512;
 
+/// The place of what the store does not have yet.
+const NOWHERE: Place = Place { offset: 0, length: 0 };
+
 /// One task in a ledger. Small, since there may be millions.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -18,8 +21,10 @@ pub(super) struct Entry {
     pub(super) standing: Standing,
     /// The token of the claim that was settled last, and what that did.
     pub(super) settled: Option<(u32, Settled)>,
-    /// Where the store has the fixed part; of length 0 until it is there.
-    task: (u64, u32),
+    /// Where the store has the fixed part.
+    task_offset: u64,
+    /// How long it is there; 0 until it is there.
+    task_length: u32,
     /// Whether it may be run at most once.
     pub(super) runs_once: bool,
     /// Whether it holds an idempotency key.
@@ -68,14 +73,29 @@ impl Entry {
             interruptions: 0,
             mode: spec.mode,
         };
-        let mut entry = Self::stored(spec.id, standing, (0, 0), spec.options.attempts == Some(1), spec.idempotency.is_some());
+        let mut entry = Self::stored(spec.id, standing, NOWHERE, spec.options.attempts == Some(1), spec.idempotency.is_some());
         entry.detail = Some(Box::new(Detail { spec, attempts: Vec::new(), end: None }));
         entry
     }
 
     /// A task of which the store has everything.
-    pub(super) fn stored(id: TaskId, standing: Standing, task: (u64, u32), runs_once: bool, keyed: bool) -> Self {
-        Self { id, standing, settled: None, task, runs_once, keyed, rest: None, detail: None }
+    pub(super) fn stored(id: TaskId, standing: Standing, task: Place, runs_once: bool, keyed: bool) -> Self {
+        let Place { offset, length } = task;
+        Self {
+            id,
+            standing,
+            settled: None,
+            task_offset: offset,
+            task_length: length,
+            runs_once,
+            keyed,
+            rest: None,
+            detail: None,
+        }
+    }
+
+    const fn task(&self) -> Place {
+        Place { offset: self.task_offset, length: self.task_length }
     }
 
     pub(super) fn detail(&self) -> Option<&Detail> {
@@ -168,7 +188,7 @@ impl Entry {
         let rest = self.rest.as_deref();
         Stored {
             id: self.id,
-            task: Place { offset: self.task.0, length: self.task.1 },
+            task: self.task(),
             history: rest.and_then(|rest| rest.history).map(|(place, _)| place),
             end: rest.and_then(|rest| rest.end).map(|(place, _)| place),
             ending: rest.and_then(|rest| rest.ending.clone()),
@@ -198,7 +218,7 @@ impl Entry {
 
     /// Where the store has the parts of the task; each place once.
     pub(super) fn places(&self) -> [Option<Place>; 3] {
-        let task = (self.task.1 > 0).then_some(Place { offset: self.task.0, length: self.task.1 });
+        let task = Some(self.task()).filter(|task| *task != NOWHERE);
         let history = self.rest.as_ref().and_then(|rest| rest.history).map(|(place, _)| place);
         let end = self.rest.as_ref().and_then(|rest| rest.end).map(|(place, _)| place);
         [task, history, end.filter(|end| Some(*end) != history)]
@@ -209,7 +229,7 @@ impl Entry {
     pub(super) fn written(&mut self, written: Written) {
         let Written { version, place, part } = written;
         let Part::Change { attempts, end } = part else {
-            self.task = (place.offset, place.length);
+            (self.task_offset, self.task_length) = (place.offset, place.length);
             return;
         };
         let ended = self.standing.state().is_ending();
@@ -227,5 +247,16 @@ impl Entry {
         {
             rest.end = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A million tasks that wait are to cost less than 250 MB; the entry is the largest part of each.
+    #[test]
+    fn an_entry_is_small() {
+        assert!(size_of::<Entry>() <= 104, "{} bytes", size_of::<Entry>());
     }
 }

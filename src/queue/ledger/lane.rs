@@ -4,6 +4,7 @@ mod inner;
 mod requeue;
 mod restore;
 mod round;
+mod timers;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -38,7 +38,7 @@ impl<S: Store> Ledger<S> {
         let StoredTask { id, lane, standing, runs_once, key } = task;
         let lane = self.lanes.get_or_make(&lane);
         let added = self.index.insert(id, || {
-            let entry = Entry::stored(id, standing, (place.offset, place.length), runs_once, key.is_some());
+            let entry = Entry::stored(id, standing, place, runs_once, key.is_some());
             (Some(EntryRef { lane: lane.number(), slot: lane.restore(entry) }), ())
         });
         if added.is_none() {

@@ -1,12 +1,13 @@
 //! The inside of a lane, under its lock.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use slab::Slab;
 use tokio::time::Instant;
 
+use super::timers::Timers;
 use super::{Change, Ended, Taken, phase_after};
 use crate::queue::ledger::entry::Entry;
 use crate::queue::ledger::order::Order;
@@ -25,8 +26,7 @@ pub(super) struct Inner<S> {
     store: Arc<S>,
     pub(super) entries: Slab<Entry>,
     pub(super) ready: BTreeMap<Order, u32>,
-    /// When waiting tasks fall due and expire.
-    pub(super) timers: BTreeSet<(Timestamp, u32)>,
+    pub(super) timers: Timers,
     pub(super) running: HashMap<u32, Hold, RandomState>,
     pub(super) counts: StateCounts,
     pub(super) paused: bool,
@@ -48,7 +48,7 @@ impl<S: Store> Inner<S> {
             store,
             entries: Slab::new(),
             ready: BTreeMap::new(),
-            timers: BTreeSet::new(),
+            timers: Timers::default(),
             running: HashMap::default(),
             counts: StateCounts::default(),
             paused: false,
@@ -124,9 +124,7 @@ impl<S: Store> Inner<S> {
         if due.is_none() {
             self.ready.insert(standing.order, slot);
         }
-        self.timers.extend(due.map(|at| (at, slot)));
-        self.timers.insert((standing.expires_at, slot));
-        Some(due.map_or(standing.expires_at, |at| at.min(standing.expires_at)))
+        Some(self.timers.set(slot, due, standing.expires_at))
     }
 
     /// Takes a waiting task out of its order and stops its timers.
@@ -134,10 +132,7 @@ impl<S: Store> Inner<S> {
         let Some(entry) = self.at(slot) else { return };
         let standing = entry.standing;
         self.ready.remove(&standing.order);
-        self.timers.remove(&(standing.expires_at, slot));
-        if let Some(at) = standing.phase.run_at() {
-            self.timers.remove(&(at, slot));
-        }
+        self.timers.stop(slot, standing.phase.run_at(), standing.expires_at);
     }
 
     /// Makes a queued task, already out of the order, a running one. The caller notes it.
@@ -268,10 +263,7 @@ impl<S: Store> Inner<S> {
         let Phase::Delayed(at) = entry.standing.phase else { return false };
         entry.change(Phase::Queued);
         let standing = entry.standing;
-        // At the moment it expires, both are the same timer.
-        if at != standing.expires_at {
-            self.timers.remove(&(at, slot));
-        }
+        self.timers.is_not_delayed(slot, at);
         self.ready.insert(standing.order, slot);
         self.counts.delayed -= 1;
         self.counts.queued += 1;

@@ -101,7 +101,7 @@ impl<S: Store> Lane<S> {
             };
             restored.changes.push(change);
         }
-        restored.next = inner.timers.first().map(|(at, _)| *at);
+        restored.next = inner.timers.next();
         restored
     }
 }

@@ -25,16 +25,11 @@ impl<S: Store> Lane<S> {
     pub(in crate::queue::ledger) fn round(&self, now: Timestamp, max_interruptions: u32) -> Round {
         let mut inner = self.inner.lock();
         let mut round = Round::default();
-        for _ in 0..PORTION {
-            let Some((_, slot)) = inner.timers.first().copied().filter(|(at, _)| *at <= now) else { break };
-            if inner.at(slot).is_some_and(|entry| entry.standing.expires_at <= now) {
-                round.changes.push(inner.end_waiting(slot, expired(), now));
-            } else if inner.promote(slot) {
-                round.claimable = true;
-            } else {
-                // A timer without a reason to be there would come up for ever.
-                inner.timers.pop_first();
-            }
+        for slot in inner.timers.delays_over(now, PORTION) {
+            round.claimable |= inner.promote(slot);
+        }
+        for slot in inner.timers.expired(now, PORTION) {
+            round.changes.push(inner.end_waiting(slot, expired(), now));
         }
         let monotonic = Instant::now();
         let late = inner.running.iter().filter(|(_, hold)| hold.until <= monotonic);
@@ -44,7 +39,7 @@ impl<S: Store> Lane<S> {
             round.claimable |= released == Released::Waits;
             round.changes.push(change);
         }
-        round.next = inner.timers.first().map(|(at, _)| *at);
+        round.next = inner.timers.next();
         round
     }
 }
