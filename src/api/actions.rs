@@ -48,10 +48,7 @@ enum Value {
 }
 
 /// Does something to all tasks that match, or counts them.
-pub(super) async fn act(
-    State(state): State<ApiState>,
-    request: Request<Body>,
-) -> Result<Json<DoneJson>, ApiError> {
+pub(super) async fn act(State(state): State<ApiState>, request: Request<Body>) -> Result<Json<DoneJson>, ApiError> {
     let (head, body) = request.into_parts();
     let body = body::read_json(&head.headers, body, state.body_limit).await?;
     let Asked { action, filter, dry_run } = parse(&body)?;
@@ -81,9 +78,9 @@ fn parse(body: &[u8]) -> Result<Asked, ApiError> {
     Ok(Asked {
         action: read_action(action)?,
         filter: read_filter(filter)?,
-        dry_run: dry_run.map_or(Ok(false), |dry_run| serde_json::from_str(dry_run.get())).map_err(|_| {
-            ApiError::new(ErrorCode::InvalidAction, "dryRun must be true or false")
-        })?,
+        dry_run: dry_run
+            .map_or(Ok(false), |dry_run| serde_json::from_str(dry_run.get()))
+            .map_err(|_| ApiError::new(ErrorCode::InvalidAction, "dryRun must be true or false"))?,
     })
 }
 

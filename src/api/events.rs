@@ -153,3 +153,30 @@ impl<'a> From<&'a TaskEvent> for EventJson<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_stream_is_kept_alive() {
+        let began = tokio::time::Instant::now();
+        let mut body = respond(stream::pending()).into_body();
+        let frame = body.frame().await.unwrap().unwrap();
+        assert!(frame.into_data().unwrap().starts_with(b":"), "a comment");
+        assert_eq!(began.elapsed(), KEEP_ALIVE);
+    }
+
+    #[test]
+    fn filters_are_read_and_others_named() {
+        let read = |name: &str, text: &str| filter(&[(name.to_owned(), text.to_owned())]);
+        assert_eq!(read("state", "failed,cancelled").unwrap().states, [TaskState::Failed, TaskState::Cancelled]);
+        for (name, text) in [("state", "done"), ("contract", "one"), ("tenant", "t"), ("limit", "1")] {
+            let (error, code, _) = read(name, text).unwrap_err().into_parts();
+            assert_eq!(code, ErrorCode::InvalidQuery);
+            assert!(error.starts_with(name), "{error}");
+        }
+    }
+}

@@ -10,5 +10,5 @@ mod hub;
 
 pub use event::TaskEvent;
 pub use follow::{FollowUp, TaskFollower};
-pub(super) use hub::{News, TaskEvents};
 pub use hub::{EventReceiver, Heard};
+pub(super) use hub::{News, TaskEvents};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{Dispatcher, TaskEvent};
 use super::flights::StopReason;
 use super::lane::Lane;
+use super::{Dispatcher, TaskEvent};
 use crate::queue::{Claim, Lease, QueueError, Settled, Settlement};
 use crate::workers::Permit;
 

@@ -59,11 +59,11 @@ impl Dispatcher {
 }
 
 impl TaskFollower {
-    /// What is to be told next; `None` after the ending, and once the drain has begun.
+    /// What is to be told next; `None` after the ending, and once the drain has begun and what was told before has been heard.
     pub async fn next(&mut self) -> Option<FollowUp> {
         let dispatcher = Arc::clone(&self.dispatcher);
         loop {
-            if self.over || dispatcher.is_draining() {
+            if self.over {
                 return None;
             }
             if let Some(view) = self.found.take() {
@@ -72,7 +72,6 @@ impl TaskFollower {
             }
             tokio::select! {
                 biased;
-                () = dispatcher.draining.cancelled() => return None,
                 event = self.watch.events.recv() => match event {
                     Some(event) => if let Some(told) = self.hear(event).await {
                         return Some(told);
@@ -82,6 +81,7 @@ impl TaskFollower {
                         self.look().await;
                     }
                 },
+                () = dispatcher.draining.cancelled() => return None,
                 () = tokio::time::sleep(LOOK_AGAIN) => self.look().await,
             }
         }
@@ -155,5 +155,38 @@ impl Told {
 impl std::fmt::Debug for TaskFollower {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TaskFollower").field("task", &self.task).field("told", &self.told).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::events::event::Step;
+    use crate::task::{Contract, LaneKey, Timestamp};
+
+    fn event(state: TaskState, attempts: u32) -> TaskEvent {
+        let lane = LaneKey::new("g", Contract::new(1.0).unwrap());
+        let at = Timestamp::from_millis(1);
+        let (task, step) = (TaskId::new(at, 1), Step::Concluded);
+        let (function, attempt, run_at, code, error) = ("f".into(), None, None, None, None);
+        TaskEvent { task, lane, function, state, at, attempts, attempt, run_at, code, error, step }
+    }
+
+    #[test]
+    fn what_happened_before_the_look_is_told_apart() {
+        use TaskState::{Delayed, Queued, Running};
+        let told = |state, ended| Told { state, progress: (ended, state == Running), fresh: false };
+        for (state, ended, before) in [
+            (Running, 1, vec![event(Queued, 0), event(Running, 0), event(Delayed, 1), event(Running, 1)]),
+            (Delayed, 1, vec![event(Queued, 0), event(Running, 0), event(Delayed, 1)]),
+            (Queued, 1, vec![event(Delayed, 1), event(Queued, 1)]),
+        ] {
+            for event in before {
+                assert!(!told(state, ended).is_before(&event), "{state:?} {event:?}");
+            }
+        }
+        assert!(told(Queued, 0).is_before(&event(Running, 0)));
+        assert!(told(Running, 0).is_before(&event(Delayed, 1)));
+        assert!(told(Delayed, 1).is_before(&event(Queued, 1)), "promoted");
     }
 }

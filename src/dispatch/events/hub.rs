@@ -1,5 +1,8 @@
 //! Who listens, and what they are told in which order.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -208,9 +211,14 @@ impl<F: Fn() -> TaskEvent> Drop for News<'_, F> {
 }
 
 impl EventReceiver {
-    /// The next event; `None` once the drain has begun.
+    /// The next event; `None` once the drain has begun and what was told before has been heard.
     pub async fn next(&mut self) -> Option<Heard> {
-        match self.over.run_until_cancelled(self.events.recv()).await? {
+        let heard = tokio::select! {
+            biased;
+            heard = self.events.recv() => heard,
+            () = self.over.cancelled() => return None,
+        };
+        match heard {
             Ok(event) => Some(Heard::Event(event)),
             Err(RecvError::Lagged(missed)) => Some(Heard::Lagged(missed)),
             Err(RecvError::Closed) => None,
