@@ -7,8 +7,9 @@
 mod event;
 mod follow;
 mod hub;
+mod receiver;
 
 pub use event::TaskEvent;
 pub use follow::{FollowUp, TaskFollower};
-pub use hub::{EventReceiver, Heard};
 pub(super) use hub::{News, TaskEvents};
+pub use receiver::{EventReceiver, Heard};

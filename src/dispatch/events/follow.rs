@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::TaskEvent;
-use super::hub::{EventReceiver, Watch};
+use super::receiver::{EventReceiver, Watch};
 use crate::dispatch::{Dispatcher, TaskView};
 use crate::queue::QueueError;
 use crate::task::{TaskId, TaskState};
@@ -45,13 +45,13 @@ struct Told {
 impl Dispatcher {
     /// Hears what happens to all tasks, from now on until the drain begins.
     pub fn events(&self) -> EventReceiver {
-        self.events.receiver(self.draining.clone())
+        EventReceiver::new(&self.events, self.draining.clone())
     }
 
     /// Follows a task from how it stands now to its end. `None` if there is no such task.
     pub async fn follow(self: &Arc<Self>, task: TaskId) -> Result<Option<TaskFollower>, QueueError> {
         // Subscribed first, then looked: an ending in between is not missed.
-        let watch = self.events.watch(task);
+        let watch = Watch::new(&self.events, task);
         let Some(view) = self.task_view(task).await? else { return Ok(None) };
         let told = Told::of(&view);
         Ok(Some(TaskFollower { dispatcher: Arc::clone(self), task, watch, found: Some(view), told, over: false }))
@@ -77,7 +77,7 @@ impl TaskFollower {
                         return Some(told);
                     },
                     None => {
-                        self.watch = dispatcher.events.watch(self.task);
+                        self.watch = Watch::new(&dispatcher.events, self.task);
                         self.look().await;
                     }
                 },

@@ -9,9 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
-use tokio_util::sync::CancellationToken;
 
 use super::event::{Step, TaskEvent};
 use crate::task::TaskId;
@@ -40,31 +38,6 @@ struct Followed {
     watchers: Vec<mpsc::Sender<Arc<TaskEvent>>>,
 }
 
-/// What a receiver of all events hears.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// An event.
-    Event(Arc<TaskEvent>),
-    /// It fell behind, and so many events were dropped for it.
-    Lagged(u64),
-}
-
-/// Hears the events of all tasks.
-#[derive(Debug)]
-pub struct EventReceiver {
-    events: broadcast::Receiver<Arc<TaskEvent>>,
-    hub: Arc<TaskEvents>,
-    over: CancellationToken,
-}
-
-/// Hears the events of one task. It is closed when it falls behind: then the task is to be looked at.
-#[derive(Debug)]
-pub(super) struct Watch {
-    pub(super) events: mpsc::Receiver<Arc<TaskEvent>>,
-    task: TaskId,
-    hub: Arc<TaskEvents>,
-}
-
 /// A step that the queue is about to be asked for. Dropped untold, it was not taken.
 pub(in crate::dispatch) struct News<'a, F: Fn() -> TaskEvent> {
     hub: &'a TaskEvents,
@@ -85,18 +58,33 @@ impl Default for TaskEvents {
 }
 
 impl TaskEvents {
-    /// Hears all events from now on, until `over`.
-    pub(in crate::dispatch) fn receiver(self: &Arc<Self>, over: CancellationToken) -> EventReceiver {
+    /// All events from now on; whoever has heard enough says so by [`Self::left`].
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<TaskEvent>> {
         self.listeners.fetch_add(1, Ordering::SeqCst);
-        EventReceiver { events: self.all.subscribe(), hub: Arc::clone(self), over }
+        self.all.subscribe()
     }
 
-    /// Hears the events of one task from now on.
-    pub(super) fn watch(self: &Arc<Self>, task: TaskId) -> Watch {
+    /// The events of one task from now on; the channel is closed when it is full.
+    pub(super) fn subscribe_to(&self, task: TaskId) -> mpsc::Receiver<Arc<TaskEvent>> {
         self.listeners.fetch_add(1, Ordering::SeqCst);
         let (sender, events) = mpsc::channel(TASK_BUFFER);
         self.shard(task).lock().entry(task).or_default().watchers.push(sender);
-        Watch { events, task, hub: Arc::clone(self) }
+        events
+    }
+
+    /// A listener has left.
+    pub(super) fn left(&self) {
+        self.listeners.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// The same for one of a single task; its receiver has been closed.
+    pub(super) fn left_task(&self, task: TaskId) {
+        let mut shard = self.shard(task).lock();
+        if let Some(followed) = shard.get_mut(&task) {
+            followed.watchers.retain(|watcher| !watcher.is_closed());
+            forget_idle(&mut shard, task);
+        }
+        self.left();
     }
 
     /// Prepares the event of a step that the queue is about to be asked for.
@@ -207,40 +195,5 @@ impl<F: Fn() -> TaskEvent> Drop for News<'_, F> {
         if let Some((task, number)) = self.prepared.take() {
             self.hub.withdraw(task, number);
         }
-    }
-}
-
-impl EventReceiver {
-    /// The next event; `None` once the drain has begun and what was told before has been heard.
-    pub async fn next(&mut self) -> Option<Heard> {
-        let heard = tokio::select! {
-            biased;
-            heard = self.events.recv() => heard,
-            () = self.over.cancelled() => return None,
-        };
-        match heard {
-            Ok(event) => Some(Heard::Event(event)),
-            Err(RecvError::Lagged(missed)) => Some(Heard::Lagged(missed)),
-            Err(RecvError::Closed) => None,
-        }
-    }
-}
-
-impl Drop for EventReceiver {
-    fn drop(&mut self) {
-        self.hub.listeners.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        // Closed first: only then it counts as gone.
-        self.events.close();
-        let mut shard = self.hub.shard(self.task).lock();
-        if let Some(followed) = shard.get_mut(&self.task) {
-            followed.watchers.retain(|watcher| !watcher.is_closed());
-            forget_idle(&mut shard, self.task);
-        }
-        self.hub.listeners.fetch_sub(1, Ordering::SeqCst);
     }
 }

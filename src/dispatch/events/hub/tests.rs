@@ -1,4 +1,7 @@
+use tokio_util::sync::CancellationToken;
+
 use super::*;
+use crate::dispatch::events::receiver::{EventReceiver, Heard, Watch};
 use crate::task::{Contract, LaneKey, TaskState, Timestamp};
 
 fn event(step: Step, state: TaskState) -> TaskEvent {
@@ -39,7 +42,7 @@ fn cancelled() -> TaskEvent {
 
 fn listening() -> (Arc<TaskEvents>, EventReceiver) {
     let hub = Arc::<TaskEvents>::default();
-    let receiver = hub.receiver(CancellationToken::new());
+    let receiver = EventReceiver::new(&hub, CancellationToken::new());
     (hub, receiver)
 }
 
@@ -63,7 +66,7 @@ fn nothing_is_made_for_nobody() {
 #[test]
 fn a_listener_that_left_is_nobody() {
     let (hub, receiver) = listening();
-    drop((receiver, hub.watch(submitted().task)));
+    drop((receiver, Watch::new(&hub, submitted().task)));
     hub.tell(|| panic!("nobody listens"));
     assert!(is_empty(&hub));
 }
@@ -87,7 +90,7 @@ async fn a_receiver_that_falls_behind_is_told_how_far_and_goes_on() {
 async fn the_drain_ends_it_after_what_was_told_before() {
     let hub = Arc::<TaskEvents>::default();
     let drain = CancellationToken::new();
-    let mut receiver = hub.receiver(drain.clone());
+    let mut receiver = EventReceiver::new(&hub, drain.clone());
     hub.tell(submitted);
     drain.cancel();
     assert!(matches!(receiver.next().await, Some(Heard::Event(_))));
@@ -154,7 +157,7 @@ fn a_wait_that_a_cancellation_found_is_told_before_it() {
 fn a_listener_that_came_in_the_middle_of_a_step_is_told_of_it() {
     let hub = Arc::<TaskEvents>::default();
     let news = hub.prepare(completed);
-    let mut receiver = hub.receiver(CancellationToken::new());
+    let mut receiver = EventReceiver::new(&hub, CancellationToken::new());
     news.tell();
     assert_eq!(told(&mut receiver), [Step::Concluded]);
 }
@@ -162,8 +165,8 @@ fn a_listener_that_came_in_the_middle_of_a_step_is_told_of_it() {
 #[test]
 fn a_watch_hears_its_task_only_and_is_closed_when_it_falls_behind() {
     let hub = Arc::<TaskEvents>::default();
-    let mut watch = hub.watch(submitted().task);
-    let mut other = hub.watch(TaskId::new(Timestamp::from_millis(2), 2));
+    let mut watch = Watch::new(&hub, submitted().task);
+    let mut other = Watch::new(&hub, TaskId::new(Timestamp::from_millis(2), 2));
     for _ in 0..=TASK_BUFFER {
         hub.tell(submitted);
     }
