@@ -70,19 +70,23 @@ impl TaskFollower {
                 self.over = view.record.state.is_ending();
                 return Some(FollowUp::Task(Box::new(view)));
             }
-            tokio::select! {
+            let event = tokio::select! {
                 biased;
-                event = self.watch.events.recv() => match event {
-                    Some(event) => if let Some(told) = self.hear(event).await {
-                        return Some(told);
-                    },
-                    None => {
-                        self.watch = Watch::new(&dispatcher.events, self.task);
-                        self.look().await;
-                    }
-                },
+                event = self.watch.events.recv() => event,
                 () = dispatcher.draining.cancelled() => return None,
-                () = tokio::time::sleep(LOOK_AGAIN) => self.look().await,
+                () = tokio::time::sleep(LOOK_AGAIN) => {
+                    self.look().await;
+                    continue;
+                }
+            };
+            let Some(event) = event else {
+                // It fell behind: some changes are lost, how the task stands is not.
+                self.watch = Watch::new(&dispatcher.events, self.task);
+                self.look().await;
+                continue;
+            };
+            if let Some(told) = self.hear(event).await {
+                return Some(told);
             }
         }
     }
