@@ -3,11 +3,13 @@
 //! The key is checked before anything else of a protected request is looked at. An error is always
 //! `{error, code, taskId?}`: a sentence, a stable word, and the task if there is one.
 
+mod actions;
 mod auth;
 mod batch;
 mod body;
 mod compression;
 mod error;
+mod events;
 mod health;
 mod idempotency;
 mod lanes;
@@ -17,6 +19,7 @@ mod path;
 mod query;
 mod reply;
 mod task;
+mod task_filter;
 mod task_json;
 mod task_list;
 mod tasks;
@@ -58,9 +61,12 @@ pub fn router(state: ApiState) -> Router {
     let protected = Router::new()
         .route("/task", post(task::submit))
         .route("/tasks", get(task_list::list).post(batch::submit))
+        .route("/tasks/actions", post(actions::act))
         .route("/tasks/{id}", get(tasks::show).delete(tasks::cancel).patch(tasks::change))
         .route("/tasks/{id}/retry", post(tasks::retry))
         .route("/tasks/{id}/promote", post(tasks::promote))
+        .route("/tasks/{id}/events", get(events::one))
+        .route("/events", get(events::all))
         .route("/lanes", get(lanes::list))
         .route("/lanes/{group}/{contract}/pause", post(lanes::pause))
         .route("/lanes/{group}/{contract}/resume", post(lanes::resume))

@@ -20,19 +20,23 @@
 //! | `flights`, `watching` | who waits for which task, and which tasks run here |
 //! | `upkeep` | renews leases, hears what the queue does by itself |
 //! | `view`, `waiting`, `lane_view` | how tasks and lanes stand |
+//! | `events` | what happens to tasks, told to whoever listens |
 //! | `cancel`, `change` | what may be asked for a task: to end, to run again, sooner, before others |
+//! | `bulk` | the same for all tasks that match a filter |
 //! | `drain` | the orderly end |
 
 mod adopt;
 mod aside;
 mod backoff;
 mod batch;
+mod bulk;
 mod cancel;
 mod change;
 mod client;
 mod conclude;
 mod drain;
 mod ending;
+mod events;
 mod exchange;
 mod flights;
 mod join;
@@ -57,14 +61,17 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use bulk::{BulkAction, BulkReport};
 pub use cancel::CancelOutcome;
 pub use drain::DrainReport;
+pub use events::{EventReceiver, FollowUp, Heard, TaskEvent, TaskFollower};
 pub use lane_view::LaneView;
 pub use reply::{Refusal, Reply, ReplyBody, StreamPart, Timing};
 pub use submit::{Accepted, Submission};
 pub use view::{TaskListing, TaskView};
 pub use waiting::{WaitingReason, WaitingView};
 
+use self::events::TaskEvents;
 use self::flights::Flights;
 use self::lane::Lanes;
 use crate::config::TaskSettings;
@@ -129,6 +136,7 @@ pub struct Dispatcher {
     flights: Flights,
     /// Whether it was said that there are tasks whose worker key is unreadable: they may be many.
     unreadable_told: Once,
+    events: Arc<TaskEvents>,
     /// Everything that runs for a task or a lane.
     tasks: TaskTracker,
     /// Set when the drain begins: nothing new is claimed.
@@ -156,6 +164,7 @@ impl Dispatcher {
             lanes: Lanes::default(),
             flights: Flights::default(),
             unreadable_told: Once::new(),
+            events: Arc::default(),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
             stopped: CancellationToken::new(),

@@ -56,6 +56,8 @@ impl ApiError {
             | ErrorCode::InvalidOptions
             | ErrorCode::InvalidIdempotencyKey
             | ErrorCode::InvalidQuery
+            | ErrorCode::InvalidAction
+            | ErrorCode::InvalidFilter
             | ErrorCode::UnknownField => StatusCode::BAD_REQUEST,
             ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ErrorCode::BodyTooLarge | ErrorCode::BatchTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

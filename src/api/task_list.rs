@@ -9,9 +9,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::task_json::TaskJson;
-use super::{ApiError, ApiState};
+use super::{ApiError, ApiState, task_filter};
 use crate::queue::TaskFilter;
-use crate::task::{ErrorCode, TaskId, TaskState, Timestamp};
+use crate::task::{ErrorCode, TaskId};
 
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 1_000;
@@ -42,18 +42,6 @@ fn filter(parameters: &[(String, String)]) -> Result<TaskFilter, ApiError> {
             return Err(bad(format!("{name} is there more than once")));
         }
         match name.as_str() {
-            "state" => filter.states = text.split(',').map(state).collect::<Result<_, _>>()?,
-            "group" => filter.group = Some(text.as_str().into()),
-            "function" => filter.function = Some(text.as_str().into()),
-            "contract" => {
-                filter.contract = Some(text.parse().map_err(|_| bad("contract must be a number".to_owned()))?);
-            }
-            // As in the workers file, where a slash at the end means nothing.
-            "worker" => filter.worker = Some(text.trim_end_matches('/').into()),
-            "tenant" => filter.tenant = Some(text.as_str().into()),
-            "since" => filter.since = Some(time(name, text)?),
-            "until" => filter.until = Some(time(name, text)?),
-            "q" => filter.text = Some(text.as_str().into()),
             "limit" => {
                 let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
                 filter.limit = limit.ok_or_else(|| bad(format!("limit must be an integer from 1 to {MAX_LIMIT}")))?;
@@ -63,21 +51,11 @@ fn filter(parameters: &[(String, String)]) -> Result<TaskFilter, ApiError> {
                     text.parse().map_err(|_| bad("cursor must be what an earlier answer gave as next".to_owned()));
                 filter.before = Some(cursor?);
             }
+            _ if task_filter::set(&mut filter, name, text).map_err(bad)? => {}
             _ => return Err(bad(format!("{name} is not known"))),
         }
     }
     Ok(filter)
-}
-
-fn state(word: &str) -> Result<TaskState, ApiError> {
-    TaskState::ALL.into_iter().find(|state| state.word() == word).ok_or_else(|| {
-        let words = TaskState::ALL.map(TaskState::word).join(", ");
-        bad(format!("state must be one or several, separated by commas, of {words}"))
-    })
-}
-
-fn time(name: &str, text: &str) -> Result<Timestamp, ApiError> {
-    Timestamp::from_rfc3339(text).ok_or_else(|| bad(format!("{name} must be an RFC 3339 time")))
 }
 
 fn bad(message: String) -> ApiError {
@@ -87,6 +65,7 @@ fn bad(message: String) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::TaskState;
 
     fn read(parameters: &[(&str, &str)]) -> Result<TaskFilter, ApiError> {
         let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());

@@ -22,7 +22,7 @@ const MAX_WAIT: Duration = Duration::from_mins(5);
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// The id in the path.
-type GivenId = Result<Path<String>, PathRejection>;
+pub(super) type GivenId = Result<Path<String>, PathRejection>;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ShowQuery {
@@ -92,13 +92,13 @@ pub(super) async fn change(
     respond(task, state.dispatcher.task_view(task).await?)
 }
 
-fn task_id(id: GivenId) -> Result<TaskId, ApiError> {
+pub(super) fn task_id(id: GivenId) -> Result<TaskId, ApiError> {
     // An id that is no text at all is as unknown as any other.
     let id = id.map(|Path(id)| id).unwrap_or_default();
     id.parse().map_err(|_| unknown(&id))
 }
 
-fn unknown(id: &str) -> ApiError {
+pub(super) fn unknown(id: &str) -> ApiError {
     ApiError::new(ErrorCode::TaskNotFound, format!("There is no task {id}"))
 }
 

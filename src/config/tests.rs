@@ -159,8 +159,8 @@ fn tasks_may_wait_as_long_as_they_are_kept_unless_told_otherwise() {
 
 #[test]
 fn queues_and_policies_of_other_versions_are_refused() {
-    let shown = problem(&[("QUEUE", "redis")]);
-    assert_eq!(shown, "QUEUE: \"redis\" is refused, it must be memory, the only queue of this version");
+    let shown = problem(&[("QUEUE", "kafka")]);
+    assert_eq!(shown, "QUEUE: \"kafka\" is refused, it must be embedded or memory");
     for policy in ["least-loaded", "wasm:mine.wasm", "native:"] {
         assert!(problem(&[("POLICY", policy)]).contains("native:<name>"));
     }

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::events::News;
 use super::lane::Lane;
 use super::submit::{KEY_PAUSE, KEY_TRIES, is_offered, key_of_nobody, not_enqueued};
-use super::{Dispatcher, Refusal, Submission};
+use super::{Dispatcher, Refusal, Submission, TaskEvent};
 use crate::queue::{Enqueued, NewTask, QueueError};
 use crate::task::{LaneKey, TaskId};
 
@@ -64,13 +65,18 @@ impl Dispatcher {
                 Ok(self.task(submission))
             })
             .collect();
+        let news_of = |task: &NewTask| {
+            let (spec, run_at) = (Arc::clone(&task.spec), task.run_at);
+            self.events.prepare(move || TaskEvent::submitted(&spec, run_at))
+        };
+        let news: Vec<_> = checked.iter().map(|task| task.as_ref().ok().map(news_of)).collect();
         let tasks: Vec<NewTask> = checked.iter().filter_map(|task| task.as_ref().ok()).cloned().collect();
         let mut enqueued = self.queue.enqueue_many(tasks).await.into_iter();
-        for task in checked {
+        for (task, news) in checked.into_iter().zip(news) {
             answers.push(match task {
                 Ok(task) => {
                     let unanswered = || Err(QueueError::Unavailable("a task of a batch was not answered".to_owned()));
-                    self.taken_in(task, enqueued.next().unwrap_or_else(unanswered)).await
+                    self.taken_in(task, enqueued.next().unwrap_or_else(unanswered), news).await
                 }
                 Err(refusal) => Err(refusal),
             });
@@ -78,11 +84,19 @@ impl Dispatcher {
     }
 
     /// The answer for one task of a batch.
-    async fn taken_in(&self, task: NewTask, mut enqueued: Result<Enqueued, QueueError>) -> Result<TaskId, Refusal> {
+    async fn taken_in(
+        &self,
+        task: NewTask,
+        mut enqueued: Result<Enqueued, QueueError>,
+        news: Option<News<'_, impl Fn() -> TaskEvent>>,
+    ) -> Result<TaskId, Refusal> {
         let id = task.spec.id;
         for _ in 0..KEY_TRIES {
             match enqueued.map_err(|error| not_enqueued(&error, id))? {
                 Enqueued::New | Enqueued::Known => {
+                    if let Some(news) = news {
+                        news.tell();
+                    }
                     self.metrics.submitted(task.spec.mode);
                     return Ok(id);
                 }

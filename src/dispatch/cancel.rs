@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::flights::StopReason;
-use super::{Dispatcher, Refusal};
+use super::{Dispatcher, Refusal, TaskEvent};
 use crate::queue::{Cancelled, QueueError, Settlement};
 use crate::task::{TaskId, TaskSpec, TaskState};
 
@@ -29,11 +29,10 @@ impl Dispatcher {
     /// Ends a task on request: at once if it waits; if it runs here, its request is dropped.
     pub async fn cancel(self: &Arc<Self>, id: TaskId) -> Result<CancelOutcome, QueueError> {
         let refusal = Refusal::cancelled();
-        Ok(match self.cancel_or_stop(id, refusal.cancellation(None), StopReason::Cancelled).await? {
+        let Some(record) = self.queue.get(id).await? else { return Ok(CancelOutcome::Unknown) };
+        Ok(match self.cancel_or_stop(&record.spec, refusal.cancellation(None), StopReason::Cancelled).await? {
             Cancelled::Done => {
-                if let Some(record) = self.queue.get(id).await? {
-                    self.ended_unrun(&record.spec, TaskState::Cancelled, &refusal);
-                }
+                self.ended_unrun(&record.spec, TaskState::Cancelled, &refusal);
                 CancelOutcome::Done
             }
             Cancelled::Running => CancelOutcome::Stopping,
@@ -45,17 +44,27 @@ impl Dispatcher {
     /// Ends a task that waits, and tells one that runs to stop. A task on its way from the one to the other is looked at again.
     pub(super) async fn cancel_or_stop(
         &self,
-        id: TaskId,
+        spec: &TaskSpec,
         ending: Settlement,
         reason: StopReason,
     ) -> Result<Cancelled, QueueError> {
         for _ in 0..STOP_TRIES {
-            match self.queue.cancel(id, ending.clone()).await? {
-                Cancelled::Running if !self.flights.stop(id, reason) => tokio::time::sleep(STOP_PAUSE).await,
+            match self.cancel_waiting(spec, &ending).await? {
+                Cancelled::Running if !self.flights.stop(spec.id, reason) => tokio::time::sleep(STOP_PAUSE).await,
                 found => return Ok(found),
             }
         }
         Ok(Cancelled::Running)
+    }
+
+    /// Ends a task that waits.
+    pub(super) async fn cancel_waiting(&self, spec: &TaskSpec, ending: &Settlement) -> Result<Cancelled, QueueError> {
+        let news = self.events.prepare(|| TaskEvent::ended_unrun(spec, ending, self.clock.now()));
+        let found = self.queue.cancel(spec.id, ending.clone()).await?;
+        if found == Cancelled::Done {
+            news.tell();
+        }
+        Ok(found)
     }
 
     /// A run was told to stop and ended by itself at that moment, leaving its task to be run again: the task ends instead.
@@ -66,7 +75,7 @@ impl Dispatcher {
             // The task waits, as it should.
             StopReason::LeaseLost | StopReason::Shutdown => return,
         };
-        match self.cancel_or_stop(spec.id, refusal.cancellation(None), reason).await {
+        match self.cancel_or_stop(&spec, refusal.cancellation(None), reason).await {
             Ok(Cancelled::Done) => self.ended_unrun(&spec, TaskState::Cancelled, &refusal),
             Ok(_) => {}
             Err(error) => tracing::warn!(task = %spec.id, %error, "cannot cancel"),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::submit::refusal;
-use super::{Dispatcher, Refusal};
+use super::{Dispatcher, Refusal, TaskEvent};
 use crate::queue::Requeued;
-use crate::task::{ErrorCode, Mode, Priority, TaskId, TaskRecord};
+use crate::task::{ErrorCode, Mode, Priority, TaskId, TaskRecord, TaskState};
 
 impl Dispatcher {
     /// Runs a task that has ended again, as the same task; nobody's connection waits for it.
@@ -14,24 +14,24 @@ impl Dispatcher {
             return Err(Refusal::shutting_down());
         }
         let record = self.record(id).await?;
-        let not_ended = || Refusal::new(ErrorCode::TaskNotEnded, "The task has not ended").of(id);
-        if !record.state.is_ending() {
-            return Err(not_ended());
-        }
-        if record.spec.mode == Mode::Stream {
-            return Err(Refusal::new(ErrorCode::StreamFinished, "A stream cannot be run again").of(id));
-        }
-        if !record.spec.worker_key.is_readable() {
-            return Err(Refusal::credential_unreadable().of(id));
-        }
+        self.run_again(&record).await?;
+        tracing::info!(task = %id, lane = %record.spec.lane, "runs again on request");
+        Ok(())
+    }
+
+    /// The same for a task that has been looked at.
+    pub(super) async fn run_again(self: &Arc<Self>, record: &TaskRecord) -> Result<(), Refusal> {
+        may_run_again(record)?;
+        let (spec, id) = (&record.spec, record.spec.id);
         let expires_at = self.clock.now().after(self.settings.tasks.queue_ttl);
+        let news = self.events.prepare(|| TaskEvent::requeued(record, self.clock.now()));
         match self.queue.requeue(id, expires_at).await.map_err(|error| refusal(&error).of(id))? {
             Requeued::Done => {
-                tracing::info!(task = %id, lane = %record.spec.lane, "runs again on request");
-                self.lane(&record.spec.lane).wake();
+                news.tell();
+                self.lane(&spec.lane).wake();
                 Ok(())
             }
-            Requeued::NotEnded => Err(not_ended()),
+            Requeued::NotEnded => Err(not_ended(id)),
             Requeued::Unknown => Err(unknown(id)),
         }
     }
@@ -39,9 +39,15 @@ impl Dispatcher {
     /// Makes a delayed task claimable now.
     pub async fn promote(self: &Arc<Self>, id: TaskId) -> Result<(), Refusal> {
         let record = self.record(id).await?;
-        if !self.queue.promote(id).await.map_err(|error| refusal(&error).of(id))? {
-            return Err(Refusal::new(ErrorCode::TaskNotDelayed, "The task is not delayed").of(id));
+        let not_delayed = || Refusal::new(ErrorCode::TaskNotDelayed, "The task is not delayed").of(id);
+        if record.state != TaskState::Delayed {
+            return Err(not_delayed());
         }
+        let news = self.events.prepare(|| TaskEvent::promoted(&record, self.clock.now()));
+        if !self.queue.promote(id).await.map_err(|error| refusal(&error).of(id))? {
+            return Err(not_delayed());
+        }
+        news.tell();
         self.lane(&record.spec.lane).wake();
         Ok(())
     }
@@ -61,6 +67,25 @@ impl Dispatcher {
     async fn record(&self, id: TaskId) -> Result<TaskRecord, Refusal> {
         self.queue.get(id).await.map_err(|error| refusal(&error).of(id))?.ok_or_else(|| unknown(id))
     }
+}
+
+/// Whether a task may be run again on request.
+pub(super) fn may_run_again(record: &TaskRecord) -> Result<(), Refusal> {
+    let id = record.spec.id;
+    if !record.state.is_ending() {
+        return Err(not_ended(id));
+    }
+    if record.spec.mode == Mode::Stream {
+        return Err(Refusal::new(ErrorCode::StreamFinished, "A stream cannot be run again").of(id));
+    }
+    if !record.spec.worker_key.is_readable() {
+        return Err(Refusal::credential_unreadable().of(id));
+    }
+    Ok(())
+}
+
+fn not_ended(id: TaskId) -> Refusal {
+    Refusal::new(ErrorCode::TaskNotEnded, "The task has not ended").of(id)
 }
 
 fn unknown(id: TaskId) -> Refusal {

@@ -103,7 +103,7 @@ impl Client {
             refusal.cancellation(None)
         };
         let state = ending.state();
-        match self.dispatcher.queue.cancel(id, ending).await {
+        match self.dispatcher.cancel_waiting(&self.spec, &ending).await {
             Ok(Cancelled::Done) => {
                 self.dispatcher.ended_unrun(&self.spec, state, refusal);
                 self.reply.try_recv().ok()
@@ -138,9 +138,9 @@ impl Dispatcher {
         let refusal = Refusal::client_gone();
         let ending = refusal.cancellation(None);
         let found = if spec.mode == Mode::Stream {
-            self.cancel_or_stop(spec.id, ending, StopReason::ClientGone).await
+            self.cancel_or_stop(spec, ending, StopReason::ClientGone).await
         } else {
-            self.queue.cancel(spec.id, ending).await
+            self.cancel_waiting(spec, &ending).await
         };
         match found {
             Ok(Cancelled::Done) => self.ended_unrun(spec, TaskState::Cancelled, &refusal),

@@ -38,7 +38,7 @@ impl Dispatcher {
                 reservation.unreachable();
                 self.probe.suspect(worker);
                 self.metrics.claim_returned();
-                self.give_back(lane, &claim, &mut run.stopped).await;
+                self.give_back(lane, &claim, true, &mut run.stopped).await;
                 lane.wake();
                 return None;
             }
@@ -101,7 +101,7 @@ impl Dispatcher {
         let settlement =
             self.settlement(&spec, decision, &attempt_end, &exchange, run.attempt.clone(), circumstances.used);
 
-        let (settled, next) = self.settle(lane, &claim.lease, settlement.clone(), freed).await;
+        let (settled, next) = self.settle(lane, &claim, &settlement, freed).await;
         exchange.close(self);
         match settled {
             Ok(Settled::Ended) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::flights::StopReason;
 use super::lane::Lane;
 use super::run::Attempted;
-use super::{Dispatcher, Refusal, Reply};
+use super::{Dispatcher, Refusal, Reply, TaskEvent};
 use crate::queue::{Claim, QueueError, Released, Settlement};
 use crate::task::{Attempt, AttemptOutcome, ErrorCode, Mode, TaskSpec, TaskState};
 use crate::upstream::Notice;
@@ -31,8 +31,12 @@ impl Dispatcher {
             self.metrics.attempt(AttemptOutcome::Cancelled);
         }
         let settlement = refusal.cancellation(attempt);
+        let news = self.events.prepare(|| TaskEvent::concluded(claim, &settlement, self.clock.now()));
         match self.settle_until_clear(&claim.lease, settlement.clone()).await {
-            Ok(_) => self.ended_run(claim, &settlement, None),
+            Ok(_) => {
+                news.tell();
+                self.ended_run(claim, &settlement, None);
+            }
             Err(error) => self.settle_failed(&claim.lease, &error),
         }
         if !lane.aside.is_empty() {
@@ -79,7 +83,7 @@ impl Dispatcher {
         settlement: Settlement,
         freed: Option<Permit>,
     ) -> Option<(Claim, Permit)> {
-        let (settled, next) = self.settle(lane, &claim.lease, settlement.clone(), freed).await;
+        let (settled, next) = self.settle(lane, claim, &settlement, freed).await;
         match settled {
             Ok(_) => self.ended_run(claim, &settlement, None),
             Err(error) => self.settle_failed(&claim.lease, &error),

@@ -11,7 +11,7 @@ use super::exchange::{Exchange, ExchangeEnd};
 use super::flights::StopReason;
 use super::lane::Lane;
 use super::rank::Decided;
-use super::{Dispatcher, Timing};
+use super::{Dispatcher, TaskEvent, Timing};
 use crate::queue::Claim;
 use crate::task::{Attempt, TaskOptions, TaskSpec};
 use crate::workers::{Exclusion, Permit, Reservation};
@@ -100,7 +100,7 @@ impl Dispatcher {
         } else {
             self.metrics.claim_returned();
         }
-        if !self.give_back(lane, claim, stopped).await {
+        if !self.give_back(lane, claim, false, stopped).await {
             lane.aside.remove(claim.spec.id);
         }
         drop(permit);
@@ -134,6 +134,7 @@ impl Dispatcher {
         };
         let timing = Timing { queue: started_at.since(spec.created_at), policy, worker: Duration::ZERO };
         self.flights.delivered(spec.id, attempt.clone());
+        self.events.tell(|| TaskEvent::delivered(&claim, &attempt));
         let mut run = Attempted { attempt, timing, delivered, stopped };
 
         let last = claim.used() + 1 >= self.attempts_allowed(spec);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::Dispatcher;
 use super::flights::StopReason;
 use super::lane::Lane;
+use super::{Dispatcher, TaskEvent};
 use crate::queue::{Claim, Lease, QueueError, Settled, Settlement};
 use crate::workers::Permit;
 
@@ -19,6 +19,21 @@ const SETTLE_PAUSE_MAX: Duration = Duration::from_secs(1);
 impl Dispatcher {
     /// Settles; a slot that came free carries the next claim of the lane, in the same step.
     pub(super) async fn settle(
+        &self,
+        lane: &Arc<Lane>,
+        claim: &Claim,
+        settlement: &Settlement,
+        freed: Option<Permit>,
+    ) -> (Result<Settled, QueueError>, Option<(Claim, Permit)>) {
+        let news = self.events.prepare(|| TaskEvent::concluded(claim, settlement, self.clock.now()));
+        let (settled, next) = self.settle_and_carry_on(lane, &claim.lease, settlement.clone(), freed).await;
+        if settled.is_ok() {
+            news.tell();
+        }
+        (settled, next)
+    }
+
+    async fn settle_and_carry_on(
         &self,
         lane: &Arc<Lane>,
         lease: &Lease,
@@ -77,6 +92,7 @@ impl Dispatcher {
         &self,
         lane: &Arc<Lane>,
         claim: &Claim,
+        delivered: bool,
         stopped: &mut oneshot::Receiver<StopReason>,
     ) -> bool {
         // From here on nobody tells this run to stop: whoever wants to finds the task waiting.
@@ -85,8 +101,15 @@ impl Dispatcher {
             self.stop_run(lane, claim, None, reason).await;
             return false;
         }
+        // One that was claimed and not sent has not been told of as running.
+        let news = delivered.then(|| self.events.prepare(|| TaskEvent::returned(claim, self.clock.now())));
         match self.queue.release(&claim.lease, false).await {
-            Ok(_) => true,
+            Ok(_) => {
+                if let Some(news) = news {
+                    news.tell();
+                }
+                true
+            }
             Err(error) => {
                 tracing::warn!(task = %claim.spec.id, %error, "cannot give a claim back: its lease will run out");
                 false

@@ -9,7 +9,7 @@ use super::adopt::Adopted;
 use super::client::Client;
 use super::lane::Lane;
 use super::patience::Patience;
-use super::{Dispatcher, Refusal, Reply};
+use super::{Dispatcher, Refusal, Reply, TaskEvent};
 use crate::queue::{Claim, Enqueued, NewTask, QueueError};
 use crate::task::{ErrorCode, Idempotency, Mode, TaskId, TaskRecord, TaskRequest, TaskSpec, Timestamp, WorkerKey};
 use crate::workers::Permit;
@@ -107,11 +107,14 @@ impl Dispatcher {
 
     /// Puts a task into its lane; with a permit in hand, the lane's head is claimed in the same step.
     async fn enqueue(&self, lane: &Arc<Lane>, task: NewTask) -> Result<Entered, QueueError> {
+        let (spec, run_at) = (Arc::clone(&task.spec), task.run_at);
+        let news = self.events.prepare(|| TaskEvent::submitted(&spec, run_at));
         let permit = if task.run_at.is_none() && !lane.aside.is_full() { lane.slots.try_permit() } else { None };
         let Some(permit) = permit else {
             if let Enqueued::Duplicate(holder) = self.queue.enqueue(task).await? {
                 return Ok(Entered::Duplicate(holder));
             }
+            news.tell();
             // A slot may have come free meanwhile, and whoever freed it found an empty lane.
             if let Some(permit) = lane.slots.try_permit() {
                 drop(permit);
@@ -121,11 +124,12 @@ impl Dispatcher {
         };
         let mut request = self.claim_request();
         request.skip = lane.aside.ids();
-        let id = task.spec.id;
+        let id = spec.id;
         let (enqueued, claim) = self.queue.enqueue_and_claim(task, request).await?;
         if let Enqueued::Duplicate(holder) = enqueued {
             return Ok(Entered::Duplicate(holder));
         }
+        news.tell();
         if claim.as_ref().is_some_and(|claim| claim.spec.id != id) {
             // An older task was taken: there may be room for this one too.
             lane.wake();

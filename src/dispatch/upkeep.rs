@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::flights::StopReason;
-use super::{Dispatcher, Refusal};
+use super::{Dispatcher, Refusal, TaskEvent};
 use crate::queue::{Ending, QueueError, QueueEvent};
 use crate::task::{ErrorCode, TaskState};
 
@@ -82,6 +82,10 @@ impl Dispatcher {
         let refusal = Refusal::new(ending.code.unwrap_or(ErrorCode::Internal), message);
         tracing::info!(task = %ending.task, lane = %record.spec.lane, code = refusal.code.word(), "ended by the queue");
         debug_assert!(ending.state != TaskState::Completed, "only a run can complete a task");
+        // Else it runs again already: its end is an old story.
+        if record.state.is_ending() {
+            self.events.tell(|| TaskEvent::ended_by_queue(&record, self.clock.now()));
+        }
         self.ended_unrun(&record.spec, ending.state, &refusal);
     }
 }

@@ -71,6 +71,10 @@ codes! {
     InvalidIdempotencyKey = "invalid_idempotency_key",
     /// A parameter of the query is not as it should be.
     InvalidQuery = "invalid_query",
+    /// `action` or `dryRun` of an action on many tasks is not as it should be.
+    InvalidAction = "invalid_action",
+    /// A filter in a body is not as it should be.
+    InvalidFilter = "invalid_filter",
     /// A field of the body cannot be set there.
     UnknownField = "unknown_field",
     /// The lane's workers do not offer that function.

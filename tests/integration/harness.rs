@@ -2,6 +2,7 @@
 
 mod answer;
 pub(crate) mod app;
+mod events;
 mod process;
 mod recorder;
 mod stub_worker;
@@ -10,6 +11,7 @@ mod worker;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::{TestApp, with};
+pub(crate) use events::{Events, names};
 pub(crate) use process::Process;
 pub(crate) use recorder::Recorder;
 pub(crate) use stub_worker::{Say, StubWorker};

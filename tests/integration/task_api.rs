@@ -1,7 +1,9 @@
 //! `/tasks` and `/lanes`: looking at tasks and lanes, and what may be asked for them.
 
+mod actions;
 mod cancel;
 mod change;
+mod events;
 mod keys;
 mod lanes;
 mod list;
@@ -40,6 +42,10 @@ async fn task(app: &TestApp, id: &str) -> Value {
 
 async fn patch(app: &TestApp, id: &str, body: &Value) -> Answer {
     Answer::of(app.request("PATCH", &format!("/tasks/{id}")).json(body).send().await.unwrap()).await
+}
+
+async fn act(app: &TestApp, body: &Value) -> Answer {
+    Answer::of(app.request("POST", "/tasks/actions").json(body).send().await.unwrap()).await
 }
 
 /// Waits until a worker has the task.

@@ -31,6 +31,7 @@ pub(crate) fn check(name: &str, answer: &Answer) {
         (".**.finishedAt", "[time]"),
         (".**.runAt", "[time]"),
         (".**.startedAt", "[time]"),
+        (".**.at", "[time]"),
         (".**.worker", "[worker]"),
         (".**.tookUs", "[microseconds]"),
         (".**.url", "[worker]"),

@@ -4,12 +4,15 @@ use super::{UNKNOWN, error, refused, send};
 use crate::harness::app::client;
 use crate::harness::{Answer, TestApp};
 
-const ROUTES: [(&str, &str); 8] = [
+const ROUTES: [(&str, &str); 11] = [
     ("GET", "/tasks"),
     ("DELETE", "/tasks/{id}"),
     ("PATCH", "/tasks/{id}"),
     ("POST", "/tasks/{id}/retry"),
     ("POST", "/tasks/{id}/promote"),
+    ("GET", "/tasks/{id}/events"),
+    ("GET", "/events"),
+    ("POST", "/tasks/actions"),
     ("GET", "/lanes"),
     ("POST", "/lanes/g/1/pause"),
     ("POST", "/lanes/g/1/resume"),
@@ -49,6 +52,9 @@ async fn other_methods_are_405() {
         ("PUT", "/tasks", "GET,HEAD,POST"),
         ("PUT", "/tasks/x", "GET,HEAD,DELETE,PATCH"),
         ("GET", "/tasks/x/retry", "POST"),
+        ("POST", "/tasks/x/events", "GET,HEAD"),
+        ("POST", "/events", "GET,HEAD"),
+        ("GET", "/tasks/actions", "POST"),
         ("DELETE", "/lanes", "GET,HEAD"),
         ("GET", "/lanes/g/1/pause", "POST"),
     ] {
