@@ -1,0 +1,10 @@
+//! `GET /openapi.json` says what the balancer does: its routes, its errors, and its examples, which are run.
+
+mod bench;
+mod codes;
+mod document;
+mod errors;
+mod examples;
+mod requests;
+mod routes;
+mod structure;
