@@ -16,12 +16,14 @@ use serde_json::{Map, Value};
 use super::ApiError;
 use crate::task::ErrorCode;
 
-const PIECES: [&str; 7] = [
+const PIECES: [&str; 9] = [
     include_str!("openapi/document.json"),
     include_str!("openapi/task.json"),
     include_str!("openapi/tasks.json"),
     include_str!("openapi/one_task.json"),
     include_str!("openapi/task_schema.json"),
+    include_str!("openapi/actions.json"),
+    include_str!("openapi/events.json"),
     include_str!("openapi/lanes.json"),
     include_str!("openapi/balancer.json"),
 ];

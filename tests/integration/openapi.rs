@@ -4,6 +4,7 @@ mod bench;
 mod codes;
 mod document;
 mod errors;
+mod events;
 mod examples;
 mod requests;
 mod routes;

@@ -86,8 +86,11 @@ impl Bench {
         let response = &operation.value["responses"][answer.status.to_string()];
         let shown = self.document.examples(response).into_iter().find(|example| example.name == name);
         let shown = shown.unwrap_or_else(|| panic!("{id}: {} has no example {name}", answer.status));
-        let got = serde_json::from_slice(&answer.body).unwrap_or_else(|_| Value::from(answer.text()));
-        if !NOT_COMPARED.contains(&id) {
+        if shown.media_type == "text/event-stream" {
+            let told = |text| events(text).iter().map(|(name, data)| (name.clone(), plain(data))).collect::<Vec<_>>();
+            assert_eq!(told(answer.text()), told(shown.value.as_str().unwrap()), "{id}, example {name}");
+        } else if !NOT_COMPARED.contains(&id) {
+            let got = serde_json::from_slice(&answer.body).unwrap_or_else(|_| Value::from(answer.text()));
             assert_eq!(plain(&got), plain(shown.value), "{id}, example {name}");
         }
         covered.insert((id.to_owned(), name.to_owned()));
@@ -123,12 +126,24 @@ impl Bench {
     }
 }
 
+/// A string as it is, anything else as JSON.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
+/// Server-sent events, each with its name and data; comments left out.
+pub(super) fn events(text: &str) -> Vec<(String, Value)> {
+    let field = |event: &str, name: &str| {
+        let mut values =
+            event.lines().filter_map(|line| line.strip_prefix(name)).map(|value| value.trim_start().to_owned());
+        values.next()
+    };
+    let all = text.split("\n\n").filter_map(|event| Some((field(event, "event:")?, field(event, "data:")?)));
+    all.map(|(name, data)| (name, serde_json::from_str(&data).unwrap())).collect()
+}
+
 /// A value without what differs from run to run.
-fn plain(value: &Value) -> Value {
+pub(super) fn plain(value: &Value) -> Value {
     match value {
         Value::Object(object) => object.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
         Value::Array(elements) => elements.iter().map(plain).collect(),

@@ -7,6 +7,10 @@ use serde_json::{Map, Value, json};
 
 use crate::harness::TestApp;
 
+/// NOT YET IN THIS BRANCH: paths that the document has and the router will have. With the routes this list becomes empty; everything
+/// that is held to the code then holds for them too.
+pub(super) const NOT_YET_IN_THIS_BRANCH: &[&str] = &["/events", "/tasks/actions", "/tasks/{id}/events"];
+
 /// The document as a balancer serves it.
 pub(super) struct Document(pub(super) Value);
 
@@ -63,6 +67,11 @@ impl Document {
             }
         }
         operations
+    }
+
+    /// The operations that the router has.
+    pub(super) fn routed(&self) -> Vec<Operation<'_>> {
+        self.operations().into_iter().filter(|one| !NOT_YET_IN_THIS_BRANCH.contains(&one.path)).collect()
     }
 
     pub(super) fn operation(&self, id: &str) -> Operation<'_> {

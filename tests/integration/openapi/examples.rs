@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 
 use super::bench::{Ask, Bench, Covered};
 use super::document::members;
+use super::events;
 use crate::harness::{Recorder, TestApp, until, with};
 
-fn body(example: &str) -> Ask {
+pub(super) fn body(example: &str) -> Ask {
     Ask { example: Some(example.to_owned()), ..Ask::default() }
 }
 
-fn of(task: &str) -> Ask {
+pub(super) fn of(task: &str) -> Ask {
     Ask { id: Some(task.to_owned()), ..Ask::default() }
 }
 
@@ -19,16 +20,16 @@ fn hello(fields: Value) -> Value {
 }
 
 /// A task for a group without workers.
-async fn waits(bench: &Bench, fields: Value) -> String {
+pub(super) async fn waits(bench: &Bench, fields: Value) -> String {
     bench.app.accept(&with(hello(json!({ "group": "nobody" })), fields)).await
 }
 
-async fn delayed(bench: &Bench, group: &str) -> String {
+pub(super) async fn delayed(bench: &Bench, group: &str) -> String {
     bench.app.accept(&hello(json!({ "group": group, "options": { "delayMs": 3_600_000 } }))).await
 }
 
 /// Cancels a task, so that the next one of its lane is alone.
-async fn gone(bench: &Bench, task: &str) {
+pub(super) async fn gone(bench: &Bench, task: &str) {
     assert_eq!(bench.send("cancelTask", of(task)).await.status, 200);
 }
 
@@ -41,8 +42,9 @@ async fn every_example_gets_the_answer_that_is_shown() {
     of_submissions(&bench, &mut covered).await;
     of_one_task(&bench, &mut covered).await;
     of_lists(&bench, &mut covered).await;
+    events::run(&mut covered).await;
 
-    for operation in bench.document.operations() {
+    for operation in bench.document.routed() {
         for (status, response) in members(&operation.value["responses"]) {
             for example in bench.document.examples(response) {
                 let seen = covered.contains(&(operation.id.to_owned(), example.name.to_owned()));
