@@ -15,6 +15,7 @@ mod idempotency;
 mod lanes;
 mod logs;
 mod metrics;
+mod openapi;
 mod path;
 mod query;
 mod reply;
@@ -72,6 +73,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/lanes/{group}/{contract}/resume", post(lanes::resume))
         .route("/logs", get(logs::show))
         .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi::show))
         .layer(axum::middleware::from_fn_with_state(state.key.clone(), require_key));
     Router::new().route("/health", get(health::show)).merge(protected).layer(compression::layer()).with_state(state)
 }

@@ -39,7 +39,7 @@ impl ApiError {
         (self.message, self.code, self.task)
     }
 
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self.code {
             ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
             ErrorCode::NotFound | ErrorCode::UnknownFunction | ErrorCode::TaskNotFound => StatusCode::NOT_FOUND,

@@ -5,11 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $word:literal,)+) => {
+    ($($(#[doc = $about:literal])+ $name:ident = $word:literal,)+) => {
         /// The `code` of an error: a word that programs may rely on.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum ErrorCode {
-            $($(#[$doc])* #[serde(rename = $word)] $name,)+
+            $($(#[doc = $about])+ #[serde(rename = $word)] $name,)+
         }
 
         impl ErrorCode {
@@ -20,6 +20,13 @@ macro_rules! codes {
             pub const fn word(self) -> &'static str {
                 match self {
                     $(Self::$name => $word,)+
+                }
+            }
+
+            /// When it is said, in a sentence.
+            pub const fn about(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($about),+).trim_ascii(),)+
                 }
             }
 
@@ -41,7 +48,7 @@ codes! {
     NotFound = "not_found",
     /// The path exists, the method does not.
     MethodNotAllowed = "method_not_allowed",
-    /// The body is not a JSON object.
+    /// The body is not a JSON object (a batch: not an array), or ends too early.
     InvalidJson = "invalid_json",
     /// The body is not `application/json`, or in an unknown encoding.
     UnsupportedMediaType = "unsupported_media_type",
@@ -51,7 +58,7 @@ codes! {
     BatchTooLarge = "batch_too_large",
     /// `x-wr-auth` is missing.
     MissingWorkerKey = "missing_worker_key",
-    /// `group`, `function` or `contract` is missing.
+    /// `group`, `function` or `contract` is missing; in a change, `priority`.
     MissingField = "missing_field",
     /// `group` is not a text the balancer can use.
     InvalidGroup = "invalid_group",
