@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::flights::StopReason;
+use super::repeat::{BRIEF, until_clear};
 use super::{Dispatcher, Refusal};
 use crate::queue::{Cancelled, QueueError, Settlement};
 use crate::task::{TaskId, TaskSpec, TaskState};
@@ -31,7 +32,7 @@ impl Dispatcher {
         let refusal = Refusal::cancelled();
         Ok(match self.cancel_or_stop(id, refusal.cancellation(None), StopReason::Cancelled).await? {
             Cancelled::Done => {
-                if let Some(record) = self.queue.get(id).await? {
+                if let Some(record) = until_clear(BRIEF, |_| self.queue.get(id)).await.answer? {
                     self.ended_unrun(&record.spec, TaskState::Cancelled, &refusal);
                 }
                 CancelOutcome::Done
@@ -50,7 +51,7 @@ impl Dispatcher {
         reason: StopReason,
     ) -> Result<Cancelled, QueueError> {
         for _ in 0..STOP_TRIES {
-            match self.queue.cancel(id, ending.clone()).await? {
+            match self.end_waiting(id, &ending, BRIEF).await? {
                 Cancelled::Running if !self.flights.stop(id, reason) => tokio::time::sleep(STOP_PAUSE).await,
                 found => return Ok(found),
             }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::repeat::{BRIEF, until_clear};
 use super::submit::refusal;
 use super::{Dispatcher, Refusal};
 use crate::queue::Requeued;
-use crate::task::{ErrorCode, Mode, Priority, TaskId, TaskRecord};
+use crate::task::{ErrorCode, Mode, Priority, TaskId, TaskRecord, TaskState};
 
 impl Dispatcher {
     /// Runs a task that has ended again, as the same task; nobody's connection waits for it.
@@ -22,13 +23,15 @@ impl Dispatcher {
             return Err(Refusal::new(ErrorCode::StreamFinished, "A stream cannot be run again").of(id));
         }
         let expires_at = self.clock.now().after(self.settings.tasks.queue_ttl);
-        match self.queue.requeue(id, expires_at).await.map_err(|error| refusal(&error).of(id))? {
-            Requeued::Done => {
+        let requeued = until_clear(BRIEF, |_| self.queue.requeue(id, expires_at)).await;
+        match requeued.answer.map_err(|error| refusal(&error).of(id))? {
+            // It had ended: an earlier try has done it.
+            Requeued::NotEnded if !requeued.repeated => Err(not_ended()),
+            Requeued::Done | Requeued::NotEnded => {
                 tracing::info!(task = %id, lane = %record.spec.lane, "runs again on request");
                 self.lane(&record.spec.lane).wake();
                 Ok(())
             }
-            Requeued::NotEnded => Err(not_ended()),
             Requeued::Unknown => Err(unknown(id)),
         }
     }
@@ -36,7 +39,9 @@ impl Dispatcher {
     /// Makes a delayed task claimable now.
     pub async fn promote(self: &Arc<Self>, id: TaskId) -> Result<(), Refusal> {
         let record = self.record(id).await?;
-        if !self.queue.promote(id).await.map_err(|error| refusal(&error).of(id))? {
+        let promoted = until_clear(BRIEF, |_| self.queue.promote(id)).await;
+        let by_earlier_try = promoted.repeated && record.state == TaskState::Delayed;
+        if !promoted.answer.map_err(|error| refusal(&error).of(id))? && !by_earlier_try {
             return Err(Refusal::new(ErrorCode::TaskNotDelayed, "The task is not delayed").of(id));
         }
         self.lane(&record.spec.lane).wake();
@@ -46,7 +51,8 @@ impl Dispatcher {
     /// Changes the priority of a task that waits.
     pub async fn reprioritize(self: &Arc<Self>, id: TaskId, priority: Option<Priority>) -> Result<(), Refusal> {
         let record = self.record(id).await?;
-        if !self.queue.reprioritize(id, priority).await.map_err(|error| refusal(&error).of(id))? {
+        let changed = until_clear(BRIEF, |_| self.queue.reprioritize(id, priority)).await;
+        if !changed.answer.map_err(|error| refusal(&error).of(id))? {
             return Err(Refusal::new(ErrorCode::TaskNotWaiting, "The task does not wait").of(id));
         }
         let lane = self.lane(&record.spec.lane);

@@ -431,7 +431,7 @@ macro_rules! conformance {
         $(
             #[test]
             fn $name() {
-                $run($make, $limits, suite::$name);
+                $run($make, &$limits, suite::$name);
             }
         )*
     };

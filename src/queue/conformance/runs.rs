@@ -14,17 +14,17 @@ const SEEDS: u64 = 8;
 /// Runs a test on the backend itself.
 pub(crate) fn once<F: Future<Output = ()>>(
     make: impl Fn(QueueLimits, Clock) -> Arc<dyn TaskQueue>,
-    limits: QueueLimits,
+    limits: &QueueLimits,
     test: impl Fn(Bench) -> F,
 ) {
-    in_paused_time(async { test(Bench::new(make, limits)).await });
+    in_paused_time(async { test(Bench::new(make, limits.clone())).await });
 }
 
 /// Runs a test on a store that fails, delays, and does what it reports as failed, behind a caller that repeats what failed: whatever the
 /// suite promises holds all the same. Once a seed; the seed of a failure is printed.
 pub(crate) fn under_faults<F: Future<Output = ()>>(
     make: impl Fn(QueueLimits, Clock) -> Arc<dyn TaskQueue>,
-    limits: QueueLimits,
+    limits: &QueueLimits,
     test: impl Fn(Bench) -> F,
 ) {
     for seed in 0..SEEDS {
