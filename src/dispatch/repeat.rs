@@ -30,17 +30,17 @@ pub(super) async fn until_clear<T, F>(tries: u32, mut call: impl FnMut(bool) -> 
 where
     F: Future<Output = Result<T, QueueError>>,
 {
-    let (mut tried, mut pause) = (0, PAUSE);
+    let (mut n, mut pause) = (0, PAUSE);
     loop {
-        let answer = call(tried > 0).await;
-        tried += 1;
+        let answer = call(n > 0).await;
+        n += 1;
         match &answer {
-            Err(QueueError::Unavailable(error)) if tried < tries => {
+            Err(QueueError::Unavailable(error)) if n < tries => {
                 tracing::warn!(%error, "the queue does not answer yet");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSE_MAX);
             }
-            _ => return Outcome { answer, repeated: tried > 1 },
+            _ => return Outcome { answer, repeated: n > 1 },
         }
     }
 }
@@ -96,4 +96,32 @@ impl Dispatcher {
 /// The request as it is sent once more.
 pub(super) fn again(request: &ClaimRequest, repeat: bool) -> ClaimRequest {
     ClaimRequest { repeat: request.repeat || repeat, ..request.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    async fn outcome(tries: u32, failures: u32, then: Result<u32, QueueError>) -> (Result<u32, QueueError>, bool, u32) {
+        let calls = AtomicU32::new(0);
+        let call = |repeat| {
+            let n = calls.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(repeat, n > 0, "only the first call is no repeat");
+            let unclear = Err(QueueError::Unavailable("away".to_owned()));
+            std::future::ready(if n < failures { unclear } else { then.clone() })
+        };
+        let outcome = until_clear(tries, call).await;
+        (outcome.answer, outcome.repeated, calls.into_inner())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn repeats_what_is_unclear_and_nothing_else() {
+        assert_eq!(outcome(BRIEF, 0, Ok(7)).await, (Ok(7), false, 1));
+        assert_eq!(outcome(BRIEF, 0, Err(QueueError::LeaseLost)).await, (Err(QueueError::LeaseLost), false, 1));
+        assert_eq!(outcome(BRIEF, 3, Ok(7)).await, (Ok(7), true, 4));
+        let (answer, repeated, calls) = outcome(BRIEF, 9, Ok(7)).await;
+        assert!(matches!(answer, Err(QueueError::Unavailable(_))) && repeated && calls == BRIEF);
+    }
 }

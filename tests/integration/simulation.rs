@@ -106,7 +106,10 @@ impl Course {
         let queue: Arc<dyn TaskQueue> = Arc::new(MemoryQueue::new(limits, clock.clone()));
         let relied_on: Arc<dyn TaskQueue> = match store {
             Store::Reliable => Arc::clone(&queue),
-            Store::Faulty => Arc::new(Faulty::new(Arc::clone(&queue), Chance::seeded(!seed))),
+            Store::Faulty => {
+                let share = [0.05, 0.25, 0.5][usize::try_from(seed).unwrap() % 3];
+                Arc::new(Faulty::new(Arc::clone(&queue), Chance::seeded(!seed), share))
+            }
         };
         let policy = Arc::new(Moody::default());
         let settings = andera_lb::config::Settings::from_pairs([("LB_AUTH_KEY", "k")]).unwrap();

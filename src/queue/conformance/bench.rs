@@ -34,6 +34,9 @@ pub(crate) struct Bench {
 
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
 
+/// Calls that fail in a test under faults.
+const FAULTS: f64 = 0.3;
+
 pub(crate) fn limits() -> QueueLimits {
     QueueLimits {
         max_waiting: 1_000,
@@ -55,7 +58,7 @@ impl Bench {
         limits: QueueLimits,
         chance: Chance,
     ) -> Self {
-        Self::on(make, limits, |queue| Arc::new(Persistent::new(Arc::new(Faulty::new(queue, chance)))))
+        Self::on(make, limits, |queue| Arc::new(Persistent::new(Arc::new(Faulty::new(queue, chance, FAULTS)))))
     }
 
     fn on(

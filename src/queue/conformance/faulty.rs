@@ -16,8 +16,6 @@ use super::queue::{
 };
 use super::task::{Chance, LaneKey, Priority, TaskId, TaskRecord, Timestamp};
 
-/// Calls that fail, one half before they are done, the other afterwards.
-const FAILED: f64 = 0.25;
 /// Calls that take time before they are done, and as many whose answers do.
 const DELAYED: f64 = 0.1;
 const DELAY_MAX_MS: u64 = 20;
@@ -26,6 +24,8 @@ const DELAY_MAX_MS: u64 = 20;
 pub(crate) struct Faulty {
     queue: Arc<dyn TaskQueue>,
     chance: Chance,
+    /// How many of the calls fail, one half before they are done, the other afterwards.
+    share: f64,
 }
 
 /// What becomes of a call.
@@ -45,14 +45,14 @@ fn unavailable<T>() -> Result<T, QueueError> {
 }
 
 impl Faulty {
-    pub(crate) fn new(queue: Arc<dyn TaskQueue>, chance: Chance) -> Self {
-        Self { queue, chance }
+    pub(crate) fn new(queue: Arc<dyn TaskQueue>, chance: Chance, share: f64) -> Self {
+        Self { queue, chance, share }
     }
 
     fn fate(&self) -> Fate {
         match self.chance.fraction() {
-            luck if luck < FAILED / 2.0 => Fate::Refused,
-            luck if luck < FAILED => Fate::Unheard,
+            luck if luck < self.share / 2.0 => Fate::Refused,
+            luck if luck < self.share => Fate::Unheard,
             _ => Fate::Answered,
         }
     }
