@@ -16,6 +16,7 @@
 //! | `conclude` | what the end of an attempt means for worker, task and client |
 //! | `judge`, `backoff` | the rules for that: pure decisions |
 //! | `settle`, `ending` | writes the outcome down, tells everybody who waits |
+//! | `repeat` | what to do when the queue does not answer |
 //! | `lane`, `aside`, `pump` | a lane, the tasks set aside in it, and the task that looks after it |
 //! | `flights`, `watching` | who waits for which task, and which tasks run here |
 //! | `upkeep` | renews leases, hears what the queue does by itself |
@@ -46,6 +47,7 @@ mod lane_view;
 mod patience;
 mod pump;
 mod rank;
+mod repeat;
 mod reply;
 mod run;
 mod settle;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::flights::StopReason;
+use super::repeat::{BRIEF, until_clear};
 use super::{Dispatcher, Refusal, TaskEvent};
 use crate::queue::{Cancelled, QueueError, Settlement};
 use crate::task::{TaskId, TaskSpec, TaskState};
@@ -29,7 +30,9 @@ impl Dispatcher {
     /// Ends a task on request: at once if it waits; if it runs here, its request is dropped.
     pub async fn cancel(self: &Arc<Self>, id: TaskId) -> Result<CancelOutcome, QueueError> {
         let refusal = Refusal::cancelled();
-        let Some(record) = self.queue.get(id).await? else { return Ok(CancelOutcome::Unknown) };
+        let Some(record) = until_clear(BRIEF, |_| self.queue.get(id)).await.answer? else {
+            return Ok(CancelOutcome::Unknown);
+        };
         Ok(match self.cancel_or_stop(&record.spec, refusal.cancellation(None), StopReason::Cancelled).await? {
             Cancelled::Done => {
                 self.ended_unrun(&record.spec, TaskState::Cancelled, &refusal);
@@ -49,7 +52,7 @@ impl Dispatcher {
         reason: StopReason,
     ) -> Result<Cancelled, QueueError> {
         for _ in 0..STOP_TRIES {
-            match self.cancel_waiting(spec, &ending).await? {
+            match self.cancel_waiting(spec, &ending, BRIEF).await? {
                 Cancelled::Running if !self.flights.stop(spec.id, reason) => tokio::time::sleep(STOP_PAUSE).await,
                 found => return Ok(found),
             }
@@ -58,9 +61,14 @@ impl Dispatcher {
     }
 
     /// Ends a task that waits.
-    pub(super) async fn cancel_waiting(&self, spec: &TaskSpec, ending: &Settlement) -> Result<Cancelled, QueueError> {
+    pub(super) async fn cancel_waiting(
+        &self,
+        spec: &TaskSpec,
+        ending: &Settlement,
+        tries: u32,
+    ) -> Result<Cancelled, QueueError> {
         let news = self.events.prepare(|| TaskEvent::ended_unrun(spec, ending, self.clock.now()));
-        let found = self.queue.cancel(spec.id, ending.clone()).await?;
+        let found = self.end_waiting(spec.id, ending, tries).await?;
         if found == Cancelled::Done {
             news.tell();
         }

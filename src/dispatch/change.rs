@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::repeat::{BRIEF, until_clear};
 use super::submit::refusal;
 use super::{Dispatcher, Refusal, TaskEvent};
 use crate::queue::Requeued;
@@ -25,13 +26,15 @@ impl Dispatcher {
         let (spec, id) = (&record.spec, record.spec.id);
         let expires_at = self.clock.now().after(self.settings.tasks.queue_ttl);
         let news = self.events.prepare(|| TaskEvent::requeued(record, self.clock.now()));
-        match self.queue.requeue(id, expires_at).await.map_err(|error| refusal(&error).of(id))? {
-            Requeued::Done => {
+        let requeued = until_clear(BRIEF, |_| self.queue.requeue(id, expires_at)).await;
+        match requeued.answer.map_err(|error| refusal(&error).of(id))? {
+            // It had ended: an earlier try has done it.
+            Requeued::NotEnded if !requeued.repeated => Err(not_ended(id)),
+            Requeued::Done | Requeued::NotEnded => {
                 news.tell();
                 self.lane(&spec.lane).wake();
                 Ok(())
             }
-            Requeued::NotEnded => Err(not_ended(id)),
             Requeued::Unknown => Err(unknown(id)),
         }
     }
@@ -44,7 +47,9 @@ impl Dispatcher {
             return Err(not_delayed());
         }
         let news = self.events.prepare(|| TaskEvent::promoted(&record, self.clock.now()));
-        if !self.queue.promote(id).await.map_err(|error| refusal(&error).of(id))? {
+        let promoted = until_clear(BRIEF, |_| self.queue.promote(id)).await;
+        // It was delayed: if it is not any more, an earlier try has done it.
+        if !promoted.answer.map_err(|error| refusal(&error).of(id))? && !promoted.repeated {
             return Err(not_delayed());
         }
         news.tell();
@@ -55,7 +60,8 @@ impl Dispatcher {
     /// Changes the priority of a task that waits.
     pub async fn reprioritize(self: &Arc<Self>, id: TaskId, priority: Option<Priority>) -> Result<(), Refusal> {
         let record = self.record(id).await?;
-        if !self.queue.reprioritize(id, priority).await.map_err(|error| refusal(&error).of(id))? {
+        let changed = until_clear(BRIEF, |_| self.queue.reprioritize(id, priority)).await;
+        if !changed.answer.map_err(|error| refusal(&error).of(id))? {
             return Err(Refusal::new(ErrorCode::TaskNotWaiting, "The task does not wait").of(id));
         }
         let lane = self.lane(&record.spec.lane);

@@ -7,8 +7,10 @@ use tokio::time::Instant;
 
 use super::adopt::Adopted;
 use super::flights::StopReason;
+use super::join::stored_reply;
 use super::lane::Lane;
 use super::patience::{LOOK_AGAIN, Look, Patience};
+use super::repeat::{BRIEF, PATIENT};
 use super::{Dispatcher, Refusal, Reply, Timing};
 use crate::queue::{Cancelled, Settlement};
 use crate::task::{ErrorCode, Mode, TaskSpec, TaskState};
@@ -20,6 +22,8 @@ pub(super) struct Client {
     spec: Arc<TaskSpec>,
     reply: oneshot::Receiver<Reply>,
     replied: bool,
+    /// The task was found ended, and the reply was not there yet.
+    overdue: bool,
 }
 
 impl Client {
@@ -31,7 +35,14 @@ impl Client {
     ) -> Self {
         let reply = dispatcher.flights.await_reply(spec.id);
         let patience = Patience::new(dispatcher, lane, submitted, spec.options.timeout);
-        Self { dispatcher: Arc::clone(dispatcher), patience, spec: Arc::clone(spec), reply, replied: false }
+        Self {
+            dispatcher: Arc::clone(dispatcher),
+            patience,
+            spec: Arc::clone(spec),
+            reply,
+            replied: false,
+            overdue: false,
+        }
     }
 
     /// Waits for the reply; `run` is the work to do meanwhile. A client that can come back may be told to, without an end to its task.
@@ -103,15 +114,34 @@ impl Client {
             refusal.cancellation(None)
         };
         let state = ending.state();
-        match self.dispatcher.cancel_waiting(&self.spec, &ending).await {
+        match self.dispatcher.cancel_waiting(&self.spec, &ending, BRIEF).await {
             Ok(Cancelled::Done) => {
                 self.dispatcher.ended_unrun(&self.spec, state, refusal);
                 self.reply.try_recv().ok()
             }
-            Ok(Cancelled::Running | Cancelled::Ended) => None,
+            Ok(Cancelled::Running) => None,
+            Ok(Cancelled::Ended) if !std::mem::replace(&mut self.overdue, true) => None,
+            // Whoever ended it does not know that it did: its call has not been answered.
+            Ok(Cancelled::Ended) => self.stored_reply().await,
             // An unclear outcome: the queue's own expiry ends the task if this did not.
-            Ok(Cancelled::Unknown) | Err(_) => Some(Reply::Refused(refusal.clone().of(id))),
+            Ok(Cancelled::Unknown) | Err(_) => Some(self.instead(Reply::Refused(refusal.clone().of(id)))),
         }
+    }
+
+    /// The reply to a task that has ended, as the store has it. `None` if it does not say.
+    async fn stored_reply(&mut self) -> Option<Reply> {
+        if let Ok(reply) = self.reply.try_recv() {
+            return Some(reply);
+        }
+        let record = self.dispatcher.queue.get(self.spec.id).await.ok()??;
+        record.state.is_ending().then(|| self.instead(stored_reply(&record)))
+    }
+
+    /// A reply in place of the one that was waited for.
+    fn instead(&mut self, reply: Reply) -> Reply {
+        self.reply.close();
+        self.dispatcher.flights.forget_waiters(self.spec.id);
+        reply
     }
 }
 
@@ -134,13 +164,13 @@ impl Drop for Client {
 
 impl Dispatcher {
     /// The client of a task has left: what waits is cancelled, a stream is cut off, and a sync task that runs, runs on.
-    async fn client_left(self: Arc<Self>, spec: &TaskSpec) {
+    pub(super) async fn client_left(self: Arc<Self>, spec: &TaskSpec) {
         let refusal = Refusal::client_gone();
         let ending = refusal.cancellation(None);
         let found = if spec.mode == Mode::Stream {
             self.cancel_or_stop(spec, ending, StopReason::ClientGone).await
         } else {
-            self.cancel_waiting(spec, &ending).await
+            self.cancel_waiting(spec, &ending, PATIENT).await
         };
         match found {
             Ok(Cancelled::Done) => self.ended_unrun(spec, TaskState::Cancelled, &refusal),

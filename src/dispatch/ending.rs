@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::flights::StopReason;
 use super::lane::Lane;
+use super::repeat::{BRIEF, until_clear};
 use super::run::Attempted;
 use super::{Dispatcher, Refusal, Reply, TaskEvent};
 use crate::queue::{Claim, QueueError, Released, Settlement};
@@ -46,7 +47,7 @@ impl Dispatcher {
 
     /// The client's patience has ended before its task could be sent.
     pub(super) async fn expire_unrun(
-        &self,
+        self: &Arc<Self>,
         lane: &Arc<Lane>,
         claim: &Claim,
         reservation: Reservation,
@@ -58,7 +59,7 @@ impl Dispatcher {
 
     /// No worker would take the task: nobody knows its key any more.
     pub(super) async fn fail_unreadable(
-        &self,
+        self: &Arc<Self>,
         lane: &Arc<Lane>,
         claim: &Claim,
         permit: Permit,
@@ -77,7 +78,7 @@ impl Dispatcher {
 
     /// Ends a claim that was not sent to a worker; its slot carries on.
     async fn end_unsent(
-        &self,
+        self: &Arc<Self>,
         lane: &Arc<Lane>,
         claim: &Claim,
         settlement: Settlement,
@@ -95,8 +96,9 @@ impl Dispatcher {
     async fn interrupt(&self, claim: &Claim) {
         self.metrics.interrupted();
         self.metrics.attempt(AttemptOutcome::Interrupted);
-        let released = self.queue.release(&claim.lease, true).await;
-        let refusal = match released {
+        let released = until_clear(BRIEF, |_| self.queue.release(&claim.lease, true)).await;
+        let refusal = match released.answer {
+            Err(QueueError::LeaseLost) if released.repeated => Refusal::shutting_down(),
             Ok(Released::Failed) => Refusal::new(ErrorCode::Interrupted, "The task was interrupted"),
             Ok(Released::Waits) => Refusal::shutting_down(),
             Err(error) => {
@@ -111,7 +113,7 @@ impl Dispatcher {
     /// A task has ended with a run: its client and everybody who waits for it is told.
     pub(super) fn ended_run(&self, claim: &Claim, settlement: &Settlement, answer: Option<Reply>) {
         let spec = &claim.spec;
-        let (state, code) = (settlement.state(), ending_code(settlement));
+        let (state, code) = (settlement.state(), settlement.code());
         self.metrics.finished(state, code, spec.mode, self.clock.now().since(spec.created_at));
         tracing::debug!(task = %spec.id, lane = %spec.lane, state = state.word(), code = code.map(ErrorCode::word), "ended");
         if let Settlement::Fail { error, code, .. } = settlement {
@@ -155,12 +157,5 @@ impl Dispatcher {
         let notifier = Arc::clone(&self.notifier);
         let notice = Notice { task: spec.id, target, error: error.into(), code };
         self.tasks.spawn(async move { notifier.notify(notice).await });
-    }
-}
-
-fn ending_code(settlement: &Settlement) -> Option<ErrorCode> {
-    match settlement {
-        Settlement::Fail { code, .. } | Settlement::Cancel { code, .. } => Some(*code),
-        Settlement::Complete { .. } | Settlement::Retry { .. } => None,
     }
 }

@@ -76,7 +76,7 @@ impl Dispatcher {
 }
 
 /// The reply to a task that has ended, from what is kept of it.
-fn stored_reply(record: &TaskRecord) -> Reply {
+pub(super) fn stored_reply(record: &TaskRecord) -> Reply {
     let id = record.spec.id;
     match &record.result {
         Some(result) if result.truncated => {

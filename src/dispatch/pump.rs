@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Dispatcher;
 use super::aside::Waiter;
 use super::lane::Lane;
-use crate::queue::{Claim, ClaimRequest, QueueError};
+use crate::queue::QueueError;
 use crate::task::LaneKey;
 use crate::workers::Permit;
 
@@ -65,7 +65,7 @@ impl Dispatcher {
             let Some(permit) = lane.slots.try_permit() else { return Look::Done };
             let mut request = self.claim_request();
             request.skip = lane.aside.ids();
-            match self.claim_again(lane.key(), request).await {
+            match self.claim(lane.key(), &request).await {
                 Ok(Some(claim)) => drop(self.tasks.spawn(Arc::clone(self).run(Arc::clone(lane), claim, permit))),
                 Ok(None) => return Look::Done,
                 Err(error) => {
@@ -83,23 +83,12 @@ impl Dispatcher {
         if decision.workers.is_empty() {
             return Ok(());
         }
-        let claim = self.queue.claim_task(waiter.spec.id, self.claim_request()).await?;
+        let claim = self.claim_task(waiter.spec.id, &self.claim_request()).await?;
         lane.aside.remove(waiter.spec.id);
         if let Some(claim) = claim {
             self.tasks.spawn(Arc::clone(self).run_decided(Arc::clone(lane), claim, permit, Some(decision)));
         }
         Ok(())
-    }
-
-    /// Claims, and repeats a claim whose outcome is unclear.
-    async fn claim_again(&self, lane: &LaneKey, mut request: ClaimRequest) -> Result<Option<Claim>, QueueError> {
-        match self.queue.claim(lane, request.clone()).await {
-            Err(QueueError::Unavailable(_)) => {
-                request.repeat = true;
-                self.queue.claim(lane, request).await
-            }
-            answer => answer,
-        }
     }
 
     /// Forgets a quiet lane without workers and tasks. `false` if it is needed after all.

@@ -1,25 +1,20 @@
 //! Settling claims, and what to do when that fails.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::flights::StopReason;
 use super::lane::Lane;
+use super::repeat::{PATIENT, until_clear};
 use super::{Dispatcher, TaskEvent};
 use crate::queue::{Claim, Lease, QueueError, Settled, Settlement};
 use crate::workers::Permit;
 
-/// How often a settlement is tried again while the queue does not answer, with growing pauses.
-const SETTLE_TRIES: u32 = 60;
-const SETTLE_PAUSE: Duration = Duration::from_millis(50);
-const SETTLE_PAUSE_MAX: Duration = Duration::from_secs(1);
-
 impl Dispatcher {
     /// Settles; a slot that came free carries the next claim of the lane, in the same step.
     pub(super) async fn settle(
-        &self,
+        self: &Arc<Self>,
         lane: &Arc<Lane>,
         claim: &Claim,
         settlement: &Settlement,
@@ -34,7 +29,7 @@ impl Dispatcher {
     }
 
     async fn settle_and_carry_on(
-        &self,
+        self: &Arc<Self>,
         lane: &Arc<Lane>,
         lease: &Lease,
         settlement: Settlement,
@@ -43,7 +38,7 @@ impl Dispatcher {
         let carry = freed.filter(|_| !self.is_draining() && lane.aside.is_empty());
         if let Some(permit) = carry {
             let request = self.claim_request();
-            let (settled, claimed) = self.queue.settle_and_claim(lease, settlement.clone(), request).await;
+            let (settled, claimed) = self.queue.settle_and_claim(lease, settlement.clone(), request.clone()).await;
             let settled = match settled {
                 Err(QueueError::Unavailable(_)) => self.settle_until_clear(lease, settlement).await,
                 settled => settled,
@@ -51,6 +46,10 @@ impl Dispatcher {
             let next = match claimed {
                 Ok(Some(claim)) => Some((claim, permit)),
                 Ok(None) => None,
+                Err(QueueError::Unavailable(_)) => {
+                    self.tasks.spawn(Arc::clone(self).claim_after_all(Arc::clone(lane), request, permit));
+                    None
+                }
                 Err(_) => {
                     drop(permit);
                     lane.wake();
@@ -72,18 +71,7 @@ impl Dispatcher {
         lease: &Lease,
         settlement: Settlement,
     ) -> Result<Settled, QueueError> {
-        let mut pause = SETTLE_PAUSE;
-        for _ in 0..SETTLE_TRIES {
-            match self.queue.settle(lease, settlement.clone()).await {
-                Err(QueueError::Unavailable(error)) => {
-                    tracing::warn!(task = %lease.task, %error, "cannot settle yet");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(SETTLE_PAUSE_MAX);
-                }
-                clear => return clear,
-            }
-        }
-        Err(QueueError::Unavailable("settlement given up".to_owned()))
+        until_clear(PATIENT, |_| self.queue.settle(lease, settlement.clone())).await.answer
     }
 
     /// Gives a claim back, no attempt used. A run that was told to stop meanwhile stops instead. `false` if the task does not wait
@@ -103,7 +91,11 @@ impl Dispatcher {
         }
         // One that was claimed and not sent has not been told of as running.
         let news = delivered.then(|| self.events.prepare(|| TaskEvent::returned(claim, self.clock.now())));
-        match self.queue.release(&claim.lease, false).await {
+        let released = until_clear(PATIENT, |_| self.queue.release(&claim.lease, false)).await;
+        // After a lost lease: an earlier try has given it back.
+        let by_earlier_try = released.repeated && released.answer == Err(QueueError::LeaseLost);
+        match released.answer {
+            Err(_) if by_earlier_try => true,
             Ok(_) => {
                 if let Some(news) = news {
                     news.tell();

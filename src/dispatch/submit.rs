@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::adopt::Adopted;
 use super::client::Client;
 use super::lane::Lane;
 use super::patience::Patience;
+use super::repeat::{BRIEF, again, until_clear};
 use super::{Dispatcher, Refusal, Reply, TaskEvent};
 use crate::queue::{Claim, Enqueued, NewTask, QueueError};
 use crate::task::{ErrorCode, Idempotency, Mode, TaskId, TaskRecord, TaskRequest, TaskSpec, Timestamp, WorkerKey};
@@ -91,10 +93,10 @@ impl Dispatcher {
     }
 
     /// Puts a task into its lane, or finds the one that it repeats.
-    async fn enter(&self, lane: &Arc<Lane>, task: NewTask) -> Result<Entry, Refusal> {
+    async fn enter(self: &Arc<Self>, lane: &Arc<Lane>, task: NewTask) -> Result<Entry, Refusal> {
         let id = task.spec.id;
         for _ in 0..KEY_TRIES {
-            match self.enqueue(lane, task.clone()).await.map_err(|error| not_enqueued(&error, id))? {
+            match self.enqueue_to_the_end(lane, task.clone()).await.map_err(|error| not_enqueued(&error, id))? {
                 Entered::Lane(run) => return Ok(Entry::New(run)),
                 Entered::Duplicate(holder) => match self.same_task(&task.spec, holder).await? {
                     Some(record) => return Ok(Entry::Repeat(Box::new(record))),
@@ -105,13 +107,40 @@ impl Dispatcher {
         Err(key_of_nobody())
     }
 
+    /// Enqueues, even if the client leaves meanwhile: what was claimed by then is run, and a task of use to nobody is ended.
+    async fn enqueue_to_the_end(self: &Arc<Self>, lane: &Arc<Lane>, task: NewTask) -> Result<Entered, QueueError> {
+        let (answer, answered) = oneshot::channel();
+        let (dispatcher, lane) = (Arc::clone(self), Arc::clone(lane));
+        let work = async move {
+            let spec = Arc::clone(&task.spec);
+            let entered = dispatcher.enqueue(&lane, task).await;
+            let Err(Ok(Entered::Lane(run))) = answer.send(entered) else { return };
+            if let Some((claim, permit)) = run {
+                dispatcher.tasks.spawn(Arc::clone(&dispatcher).run(lane, claim, permit));
+            }
+            if spec.is_bound_to_client() {
+                dispatcher.client_left(&spec).await;
+            }
+        };
+        let mut work = Adopted::new(work, &self.tasks);
+        // Goes first when the client leaves, so that the work knows.
+        let mut answered = answered;
+        (&mut work).await;
+        answered.try_recv().unwrap_or_else(|_| Err(QueueError::Unavailable("an enqueue was cut short".to_owned())))
+    }
+
     /// Puts a task into its lane; with a permit in hand, the lane's head is claimed in the same step.
-    async fn enqueue(&self, lane: &Arc<Lane>, task: NewTask) -> Result<Entered, QueueError> {
+    async fn enqueue(self: &Arc<Self>, lane: &Arc<Lane>, task: NewTask) -> Result<Entered, QueueError> {
         let (spec, run_at) = (Arc::clone(&task.spec), task.run_at);
         let news = self.events.prepare(|| TaskEvent::submitted(&spec, run_at));
         let permit = if task.run_at.is_none() && !lane.aside.is_full() { lane.slots.try_permit() } else { None };
         let Some(permit) = permit else {
-            if let Enqueued::Duplicate(holder) = self.queue.enqueue(task).await? {
+            let enqueued = until_clear(BRIEF, |_| self.queue.enqueue(task.clone())).await.answer;
+            if let Err(QueueError::Unavailable(_)) = enqueued {
+                // It may be there all the same.
+                lane.wake();
+            }
+            if let Enqueued::Duplicate(holder) = enqueued? {
                 return Ok(Entered::Duplicate(holder));
             }
             news.tell();
@@ -124,8 +153,14 @@ impl Dispatcher {
         };
         let mut request = self.claim_request();
         request.skip = lane.aside.ids();
-        let id = spec.id;
-        let (enqueued, claim) = self.queue.enqueue_and_claim(task, request).await?;
+        let id = task.spec.id;
+        let enqueue = |repeat| self.queue.enqueue_and_claim(task.clone(), again(&request, repeat));
+        let entered = until_clear(BRIEF, enqueue).await.answer;
+        if let Err(QueueError::Unavailable(_)) = entered {
+            self.tasks.spawn(Arc::clone(self).claim_after_all(Arc::clone(lane), request, permit));
+            return Err(QueueError::Unavailable("an enqueue stays unclear".to_owned()));
+        }
+        let (enqueued, claim) = entered?;
         if let Enqueued::Duplicate(holder) = enqueued {
             return Ok(Entered::Duplicate(holder));
         }

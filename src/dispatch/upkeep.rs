@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::flights::StopReason;
+use super::repeat::{PATIENT, until_clear};
 use super::{Dispatcher, Refusal, TaskEvent};
 use crate::queue::{Ending, QueueError, QueueEvent};
 use crate::task::{ErrorCode, TaskState};
@@ -16,13 +17,14 @@ const RENEWED_AT_ONCE: usize = 1_000;
 impl Dispatcher {
     /// Runs until the drain is over. Without it nothing runs that could not start at its submission.
     pub async fn run_upkeep(self: Arc<Self>) {
-        self.wake_waiting_lanes().await;
-        tokio::join!(self.renew_leases(), self.hear_queue());
+        tokio::join!(self.wake_waiting_lanes(), self.renew_leases(), self.hear_queue());
     }
 
     /// Gives every lane in which tasks wait its pump: those that were there before this process.
     async fn wake_waiting_lanes(self: &Arc<Self>) {
-        match self.queue.counts().await {
+        let counts = until_clear(PATIENT, |_| self.queue.counts());
+        let Some(counts) = self.stopped.run_until_cancelled(counts).await else { return };
+        match counts.answer {
             Ok(lanes) => {
                 for lane in lanes.iter().filter(|lane| lane.counts.queued + lane.counts.delayed > 0) {
                     self.lane(&lane.lane).wake();
@@ -36,6 +38,8 @@ impl Dispatcher {
         let lease = self.settings.lease;
         let mut ticks = tokio::time::interval((lease / 3).max(Duration::from_millis(1)));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Soon enough that some tries may fail before a lease has run out.
+        let repeat = (lease / 15).max(Duration::from_millis(1));
         loop {
             tokio::select! {
                 biased;
@@ -48,7 +52,10 @@ impl Dispatcher {
                     match renewed {
                         Ok(()) => {}
                         Err(QueueError::LeaseLost) => drop(self.flights.stop_lease(lease, StopReason::LeaseLost)),
-                        Err(error) => tracing::warn!(task = %lease.task, %error, "cannot renew a lease"),
+                        Err(error) => {
+                            tracing::warn!(task = %lease.task, %error, "cannot renew a lease");
+                            ticks.reset_after(repeat);
+                        }
                     }
                 }
             }
@@ -65,7 +72,11 @@ impl Dispatcher {
             };
             match event {
                 Ok(QueueEvent::Claimable(lane)) => self.lane(&lane).wake(),
-                Ok(QueueEvent::Ended(ending)) => self.hear_ending(ending).await,
+                Ok(QueueEvent::Ended(ending)) => {
+                    if self.stopped.run_until_cancelled(self.hear_ending(ending)).await.is_none() {
+                        return;
+                    }
+                }
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "fell behind the queue's events");
                     self.wake_waiting_lanes().await;
@@ -77,7 +88,8 @@ impl Dispatcher {
 
     /// The queue has ended a task by its own rules.
     async fn hear_ending(&self, ending: Ending) {
-        let Ok(Some(record)) = self.queue.get(ending.task).await else { return };
+        let record = until_clear(PATIENT, |_| self.queue.get(ending.task)).await.answer;
+        let Ok(Some(record)) = record else { return };
         let message = record.error.as_deref().unwrap_or("The task has ended");
         let refusal = Refusal::new(ending.code.unwrap_or(ErrorCode::Internal), message);
         tracing::info!(task = %ending.task, lane = %record.spec.lane, code = refusal.code.word(), "ended by the queue");

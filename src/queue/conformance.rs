@@ -1,8 +1,13 @@
-//! What every queue backend must do. One suite, run on each of them: `conformance!(backend_name, make)`.
+//! What every queue backend must do. One suite, run on each of them as it is, and under faults behind a caller that repeats what failed:
+//! `conformance!(suite::once, make)`, `conformance!(suite::under_faults, make)`.
 
 mod again;
 mod bench;
+mod faulty;
 mod idempotency;
+mod persistent;
+mod runs;
+mod standstill;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +16,12 @@ use bytes::Bytes;
 
 use super::*;
 use crate::task::{ErrorCode, TaskState};
+use crate::{queue, task};
 
 pub(crate) use self::idempotency::*;
 pub(crate) use again::*;
 pub(crate) use bench::*;
+pub(crate) use runs::*;
 
 pub(crate) async fn orders_by_priority_then_by_arrival(bench: Bench) {
     let hundred = bench.add("g", 100).await;
@@ -367,10 +374,14 @@ pub(crate) async fn purges_what_has_ended_and_nothing_else(bench: Bench) {
     assert_eq!(bench.state(waiting).await, TaskState::Queued);
 }
 
-/// Runs the suite on a backend: `make` builds it from limits and a clock.
+pub(crate) fn memory(limits: QueueLimits, clock: crate::task::Clock) -> Arc<dyn TaskQueue> {
+    Arc::new(MemoryQueue::new(limits, clock))
+}
+
+/// Runs the suite on a backend: `run` says how ([`once`] or [`under_faults`]), `make` builds the backend from limits and a clock.
 macro_rules! conformance {
-    ($make:expr) => {
-        conformance! { @with $make, suite::limits(),
+    ($run:path, $make:expr) => {
+        conformance! { @with $run, $make, suite::limits(),
             orders_by_priority_then_by_arrival
             keeps_lanes_apart
             enqueue_and_claim_takes_the_head_not_the_newcomer
@@ -409,18 +420,18 @@ macro_rules! conformance {
             of_many_at_once_one_gets_the_key
             a_key_is_free_again_after_a_purge
         }
-        conformance! { @with $make, suite::QueueLimits { max_waiting: 20_000, ..suite::limits() }, a_position_is_counted_only_so_far }
-        conformance! { @with $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_has_no_room_for_a_requeued_task }
-        conformance! { @with $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, retention_counts_from_the_last_ending }
-        conformance! { @with $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_refuses_until_there_is_room a_full_queue_knows_its_keys_and_gives_none_to_what_it_refuses }
-        conformance! { @with $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, ended_tasks_leave_by_count what_was_purged_takes_nobodys_place }
-        conformance! { @with $make, suite::QueueLimits { retention: std::time::Duration::from_secs(2), ..suite::limits() }, ended_tasks_leave_by_age a_key_leaves_with_its_task }
+        conformance! { @with $run, $make, suite::QueueLimits { max_waiting: 20_000, ..suite::limits() }, a_position_is_counted_only_so_far }
+        conformance! { @with $run, $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_has_no_room_for_a_requeued_task }
+        conformance! { @with $run, $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, retention_counts_from_the_last_ending }
+        conformance! { @with $run, $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_refuses_until_there_is_room a_full_queue_knows_its_keys_and_gives_none_to_what_it_refuses }
+        conformance! { @with $run, $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, ended_tasks_leave_by_count what_was_purged_takes_nobodys_place }
+        conformance! { @with $run, $make, suite::QueueLimits { retention: std::time::Duration::from_secs(2), ..suite::limits() }, ended_tasks_leave_by_age a_key_leaves_with_its_task }
     };
-    (@with $make:expr, $limits:expr, $($name:ident)*) => {
+    (@with $run:path, $make:expr, $limits:expr, $($name:ident)*) => {
         $(
-            #[tokio::test(start_paused = true)]
-            async fn $name() {
-                suite::$name(suite::Bench::new($make, $limits)).await;
+            #[test]
+            fn $name() {
+                $run($make, &$limits, suite::$name);
             }
         )*
     };
@@ -429,12 +440,34 @@ macro_rules! conformance {
 mod memory_backend {
     use crate::queue::conformance as suite;
 
-    conformance!(|limits, clock| std::sync::Arc::new(crate::queue::MemoryQueue::new(limits, clock)));
+    conformance!(suite::once, suite::memory);
 
     /// In memory nothing happens between two awaits: only with several threads two requests come at the same moment.
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn of_many_threads_one_gets_the_key() {
-        let make = |limits, clock| std::sync::Arc::new(crate::queue::MemoryQueue::new(limits, clock)) as _;
-        suite::of_many_at_once_one_gets_the_key(suite::Bench::new(make, suite::limits())).await;
+        suite::of_many_at_once_one_gets_the_key(suite::Bench::new(suite::memory, suite::limits())).await;
     }
+}
+
+mod memory_backend_under_faults {
+    use crate::queue::conformance as suite;
+
+    conformance!(suite::under_faults, suite::memory);
+}
+
+mod embedded_backend {
+    use crate::queue::conformance as suite;
+
+    conformance!(suite::once, suite::embedded);
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn of_many_threads_one_gets_the_key() {
+        suite::of_many_at_once_one_gets_the_key(suite::Bench::new(suite::embedded, suite::limits())).await;
+    }
+}
+
+mod embedded_backend_under_faults {
+    use crate::queue::conformance as suite;
+
+    conformance!(suite::under_faults, suite::embedded);
 }

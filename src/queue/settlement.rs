@@ -54,6 +54,14 @@ impl Settlement {
             Self::Retry { at: Some(_), .. } => TaskState::Delayed,
         }
     }
+
+    /// Why the task has ended, unless it ended well.
+    pub const fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Fail { code, .. } | Self::Cancel { code, .. } => Some(*code),
+            Self::Complete { .. } | Self::Retry { .. } => None,
+        }
+    }
 }
 
 /// What a settle did.

@@ -159,10 +159,9 @@ pub(crate) async fn a_position_says_how_many_go_before(bench: Bench) {
 
 /// With room for more waiting tasks than are counted.
 pub(crate) async fn a_position_is_counted_only_so_far(bench: Bench) {
-    let mut ids = Vec::new();
-    for _ in 0..MAX_POSITION + 2 {
-        ids.push(bench.add("g", 0).await);
-    }
+    let tasks: Vec<NewTask> = (0..MAX_POSITION + 2).map(|_| bench.task("g", 0)).collect();
+    let ids: Vec<TaskId> = tasks.iter().map(|task| task.spec.id).collect();
+    assert!(bench.queue.enqueue_many(tasks).await.iter().all(|enqueued| *enqueued == Ok(Enqueued::New)));
     let within = ids[MAX_POSITION];
     let beyond = ids[MAX_POSITION + 1];
     assert_eq!(bench.queue.position(within).await, Ok(Some(MAX_POSITION as u64)));

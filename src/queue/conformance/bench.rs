@@ -5,13 +5,26 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::faulty::Faulty;
+use super::persistent::Persistent;
+use super::standstill::Standstill;
 use crate::queue::*;
 use crate::task::{
-    Attempt, AttemptOutcome, Choice, Clock, Contract, ErrorCode, Mode, StoredResult, TaskOptions, TaskState, Timestamp,
+    Attempt, AttemptOutcome, Chance, Choice, Clock, Contract, ErrorCode, Mode, StoredResult, TaskOptions, TaskState, Timestamp,
     WorkerKey,
 };
 
 /// A backend under test and what the tests need around it.
+///
+/// Time is tokio's, paused: it moves on when every task waits for it, and by as much. The clock follows it, leases should. That holds for
+/// a backend with threads of its own as well, on these conditions:
+///
+/// - Within a call time stands still ([`Standstill`]), so a call may wait for another thread as long as it likes.
+/// - Tokio's time is only to be had on the runtime's threads; on any other the clock and `Instant` run by themselves. So a backend takes the
+///   time where it is called, and hands it to its threads; or such a thread enters the runtime's handle.
+/// - Its own work (`run`) happens on the runtime, and time may move on while that waits for another thread: what falls due may be done
+///   late, as tests see it. They wait for it ([`Bench::reaches`]), as they must anyway.
+/// - What a call does is told by events before the call has answered. A test that waits for an event lets time run.
 pub(crate) struct Bench {
     pub(crate) queue: Arc<dyn TaskQueue>,
     pub(crate) clock: Clock,
@@ -20,6 +33,9 @@ pub(crate) struct Bench {
 }
 
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
+
+/// Calls that fail in a test under faults.
+const FAULTS: f64 = 0.3;
 
 pub(crate) fn limits() -> QueueLimits {
     QueueLimits {
@@ -33,8 +49,25 @@ pub(crate) fn limits() -> QueueLimits {
 
 impl Bench {
     pub(crate) fn new(make: impl FnOnce(QueueLimits, Clock) -> Arc<dyn TaskQueue>, limits: QueueLimits) -> Self {
+        Self::on(make, limits, |queue| queue)
+    }
+
+    /// The same on a store that fails by chance, behind a caller that repeats what failed.
+    pub(crate) fn under_faults(
+        make: impl FnOnce(QueueLimits, Clock) -> Arc<dyn TaskQueue>,
+        limits: QueueLimits,
+        chance: Chance,
+    ) -> Self {
+        Self::on(make, limits, |queue| Arc::new(Persistent::new(Arc::new(Faulty::new(queue, chance, FAULTS)))))
+    }
+
+    fn on(
+        make: impl FnOnce(QueueLimits, Clock) -> Arc<dyn TaskQueue>,
+        limits: QueueLimits,
+        wrap: impl FnOnce(Arc<dyn TaskQueue>) -> Arc<dyn TaskQueue>,
+    ) -> Self {
         let clock = Clock::simulated(Timestamp::from_millis(1_700_000_000_000));
-        let queue = make(limits, clock.clone());
+        let queue = wrap(Arc::new(Standstill(make(limits, clock.clone()))));
         let stop = CancellationToken::new();
         let (background, stopped) = (Arc::clone(&queue), stop.clone());
         tokio::spawn(async move { background.run(stopped).await });
@@ -138,4 +171,12 @@ pub(crate) fn cancel() -> Settlement {
 
 pub(crate) fn retry(at: Option<Timestamp>) -> Settlement {
     Settlement::Retry { attempt: attempt(1), at }
+}
+
+/// The embedded backend, in a folder that nobody sees: its files are open, and go when it does.
+pub(crate) fn embedded(limits: QueueLimits, clock: Clock) -> Arc<dyn TaskQueue> {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = crate::config::Settings::from_pairs([("LB_AUTH_KEY", "suite")]).unwrap();
+    let sealer = Sealer::new(&settings.auth).unwrap();
+    Arc::new(EmbeddedQueue::open(folder.path(), limits, clock, sealer, settings.queue.durability).unwrap())
 }

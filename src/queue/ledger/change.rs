@@ -105,7 +105,10 @@ impl<S: Store> Ledger<S> {
     pub(in crate::queue) fn requeue(&self, id: TaskId, expires_at: Timestamp) -> Result<Requeued, QueueError> {
         let Some(entry) = self.index.get(id) else { return Ok(Requeued::Unknown) };
         let Some(lane) = self.lanes.of(entry) else { return Ok(Requeued::Unknown) };
-        self.admit()?;
+        let ended = lane.standing(entry.slot, id).is_some_and(|standing| standing.state().is_ending());
+        if ended {
+            self.admit()?;
+        }
         let (requeued, change) = lane.requeue(entry.slot, id, expires_at);
         self.follow(entry.lane, &change);
         if requeued == Requeued::Done {

@@ -177,13 +177,15 @@ impl<S: Store> Inner<S> {
         taken
     }
 
-    /// The claim that an earlier try of the same request made.
-    pub(super) fn repeated(&self, request: &ClaimRequest) -> Option<Taken> {
+    /// The claim that an earlier try of the same request made; its lease begins anew.
+    pub(super) fn repeated(&mut self, request: &ClaimRequest) -> Option<Taken> {
         if !request.repeat {
             return None;
         }
-        let (slot, _) = self.running.iter().find(|(_, hold)| hold.request == request.id)?;
-        self.taken(*slot)
+        let (slot, hold) = self.running.iter_mut().find(|(_, hold)| hold.request == request.id)?;
+        hold.until = Instant::now() + request.lease;
+        let slot = *slot;
+        self.taken(slot)
     }
 
     pub(super) fn held(&mut self, slot: u32, lease: &Lease) -> Result<&mut Entry, QueueError> {
