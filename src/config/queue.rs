@@ -12,7 +12,7 @@ const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 section! {
     /// Where tasks are kept.
     pub struct QueueSettings {
-        /// The queue. `embedded`: in files in DATA_DIR, nothing is lost when the process ends, however it ends. `memory`: nothing
+        /// The queue. `embedded`: in files in `DATA_DIR`, nothing is lost when the process ends, however it ends. `memory`: nothing
         /// outlives the process.
         pub backend: QueueBackend = QUEUE, Backend, "embedded";
         /// Directory of the balancer's own files; it belongs to one process.
@@ -49,7 +49,9 @@ struct Backend;
 
 impl Kind<QueueBackend> for Backend {
     fn parse(&self, text: &str) -> Option<QueueBackend> {
-        [QueueBackend::Embedded, QueueBackend::Memory].into_iter().find(|backend| text.eq_ignore_ascii_case(backend.word()))
+        [QueueBackend::Embedded, QueueBackend::Memory]
+            .into_iter()
+            .find(|backend| text.eq_ignore_ascii_case(backend.word()))
     }
 
     fn accepted(&self) -> String {

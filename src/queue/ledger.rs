@@ -93,10 +93,6 @@ impl<S: Store> Ledger<S> {
         &self.store
     }
 
-    pub(super) fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
     pub(super) fn events(&self) -> broadcast::Receiver<QueueEvent> {
         self.events.subscribe()
     }
@@ -168,10 +164,14 @@ impl<S: Store> Ledger<S> {
     /// Forgets ended tasks beyond the limits of retention, at most so many; says how many.
     fn evict(&self, most: usize) -> usize {
         let now = self.clock.now();
-        (0..most)
-            .map_while(|_| self.history.pop_excess(&self.limits, now))
-            .map(|(entry, id, ended_at)| self.forget(entry, id, ended_at, false))
-            .count()
+        let mut evicted = 0;
+        while evicted < most
+            && let Some((entry, id, ended_at)) = self.history.pop_excess(&self.limits, now)
+        {
+            self.forget(entry, id, ended_at, false);
+            evicted += 1;
+        }
+        evicted
     }
 
     /// Forgets a task that has ended, and with it its idempotency key. `false` if there is none.

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::ledger::{Found, Ledger, Look, NoStore, Seen, Taken};
 use super::{
-    Cancelled, Claim, ClaimRequest, Enqueued, LaneCounts, Lease, NewTask, QueueError, QueueEvent, QueueLimits, Released,
-    Requeued, Settled, Settlement, TaskFilter, TaskPage, TaskQueue,
+    Cancelled, Claim, ClaimRequest, Enqueued, LaneCounts, Lease, NewTask, QueueError, QueueEvent, QueueLimits,
+    Released, Requeued, Settled, Settlement, TaskFilter, TaskPage, TaskQueue,
 };
 use crate::task::{Clock, LaneKey, Priority, TaskId, TaskRecord, Timestamp};
 

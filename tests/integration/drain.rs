@@ -19,7 +19,7 @@ fn is_shutting_down(answer: &Answer) {
 #[tokio::test]
 async fn what_runs_is_finished_and_what_waits_is_sent_away() {
     let worker = TestWorker::start(&["--slots", "2"]).await;
-    let mut app = TestApp::start(&[&worker]).await;
+    let mut app = TestApp::start_with(&[&worker], &[("QUEUE", "memory")]).await;
     let running = app.spawn(&sleep(1500));
     let stream = TestApp::call("countdown", &json!({ "from": 5, "ms": 300 }));
     let stream = app.spawn(&with(stream, json!({ "mode": "stream" })));

@@ -19,10 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::model::{MAX_INTERRUPTIONS, MAX_WAITING, Model, Step, Submission};
 
-const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+/// Expiries are kept to the next full second, which is to come between two ticks as well.
+const START: Timestamp = Timestamp::from_millis(1_700_000_000_400);
 /// Time passes in whole ticks; whatever falls due does so between two of them.
-const TICK: Duration = Duration::from_millis(100);
-const HALF_A_TICK: Duration = Duration::from_millis(50);
+const TICK: Duration = Duration::from_secs(1);
+const HALF_A_TICK: Duration = Duration::from_millis(500);
 /// Never runs out.
 const LEASE: Duration = Duration::from_hours(1_000);
 
@@ -34,6 +35,8 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let mut course = Course::begin();
+            // The queue looks at its lanes once a second: not at the very moment of a tick.
+            tokio::time::sleep(Duration::from_millis(1)).await;
             for step in steps {
                 course.take(&step).await;
                 course.agree().await;
@@ -108,7 +111,7 @@ impl Course {
                 let claim = self.queue.claim_task(id, request).await.unwrap();
                 let expected = self.model.claim_task(id);
                 assert_eq!(claim.as_ref().map(|claim| (claim.spec.id, claim.attempts)), expected);
-                self.leases.extend(claim.map(|claim| claim.lease));
+                self.leased(claim.as_ref());
             }
             Step::Settle { pick, how, claim_next } => self.settle(pick, how, claim_next).await,
             Step::Release { pick, interrupted } => {
@@ -188,7 +191,14 @@ impl Course {
         let expected = self.model.claim(lane, &request.skip);
         let got = claim.map(|claim| (claim.spec.id, claim.attempts));
         assert_eq!(got, expected);
-        self.leases.extend(claim.map(|claim| claim.lease.clone()));
+        self.leased(claim);
+    }
+
+    fn leased(&mut self, claim: Option<&Claim>) {
+        if let Some(Claim { lease, .. }) = claim {
+            self.model.leased(lease);
+            self.leases.push(lease.clone());
+        }
     }
 
     fn lease(&self, pick: usize) -> Option<Lease> {

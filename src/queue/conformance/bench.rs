@@ -10,8 +10,8 @@ use super::persistent::Persistent;
 use super::standstill::Standstill;
 use crate::queue::*;
 use crate::task::{
-    Attempt, AttemptOutcome, Chance, Choice, Clock, Contract, ErrorCode, Mode, StoredResult, TaskOptions, TaskState, Timestamp,
-    WorkerKey,
+    Attempt, AttemptOutcome, Chance, Choice, Clock, Contract, ErrorCode, Mode, StoredResult, TaskOptions, TaskState,
+    Timestamp, WorkerKey,
 };
 
 /// A backend under test and what the tests need around it.

@@ -39,7 +39,9 @@ pub enum OpenError {
         reason: String,
     },
     /// The store was written by another version.
-    #[error("{file} was written by a version of andera-lb that this one does not understand (format {found}, this one reads {known})")]
+    #[error(
+        "{file} was written by a version of andera-lb that this one does not understand (format {found}, this one reads {known})"
+    )]
     Format {
         /// The file.
         file: String,

@@ -27,14 +27,11 @@ impl Files {
         SegmentedStore::open(directory, SEGMENT).map(|store| Self(Arc::new(store)))
     }
 
-    pub(super) fn directory(&self) -> &Path {
-        self.0.dir()
-    }
-
     fn beginning(&self) -> io::Result<u64> {
         match fs::read(self.0.dir().join(BEGINNING)) {
             Ok(bytes) => {
-                let bytes = bytes.try_into().map_err(|_| io::Error::other("the file `beginning` has a wrong length"))?;
+                let bytes =
+                    bytes.try_into().map_err(|_| io::Error::other("the file `beginning` has a wrong length"))?;
                 Ok(u64::from_le_bytes(bytes))
             }
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(0),
@@ -72,7 +69,8 @@ impl WalStore for Files {
     }
 
     fn head(&self) -> Result<u64> {
-        let own = self.beginning().map_err(|source| WalError::Io { context: "reading where the log begins", source })?;
+        let own =
+            self.beginning().map_err(|source| WalError::Io { context: "reading where the log begins", source })?;
         Ok(own.max(self.0.head()?))
     }
 

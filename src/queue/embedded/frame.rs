@@ -97,10 +97,14 @@ pub(super) fn entries(group: &[u8], start: u64) -> impl Iterator<Item = Result<(
             return None;
         }
         let at = start + (group.len() - rest.len()) as u64;
-        Some(read(rest).map(|frame| {
-            rest = &rest[frame.bytes.len()..];
-            (Place { offset: at, length: u32::try_from(frame.bytes.len()).unwrap_or(u32::MAX) }, frame)
-        }).inspect_err(|_| rest = &[]))
+        Some(
+            read(rest)
+                .map(|frame| {
+                    rest = &rest[frame.bytes.len()..];
+                    (Place { offset: at, length: u32::try_from(frame.bytes.len()).unwrap_or(u32::MAX) }, frame)
+                })
+                .inspect_err(|_| rest = &[]),
+        )
     })
 }
 
@@ -111,7 +115,11 @@ mod tests {
     fn group() -> Vec<u8> {
         let mut buffer = Vec::new();
         for (kind, text) in [(Kind::Task, "one"), (Kind::Change, ""), (Kind::Lane, "three")] {
-            put::<()>(&mut buffer, kind, |buffer| Ok(buffer.extend_from_slice(text.as_bytes()))).unwrap();
+            put::<()>(&mut buffer, kind, |buffer| {
+                buffer.extend_from_slice(text.as_bytes());
+                Ok(())
+            })
+            .unwrap();
         }
         buffer
     }

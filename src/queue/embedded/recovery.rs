@@ -27,7 +27,10 @@ pub(super) fn recover(
         |place, frame| take_in(ledger, &mut space.borrow_mut(), place, frame),
     )?;
     if log.torn() > 0 {
-        tracing::warn!(bytes = log.torn(), "the end of the queue's log was torn, and is cut off: it was never acknowledged");
+        tracing::warn!(
+            bytes = log.torn(),
+            "the end of the queue's log was torn, and is cut off: it was never acknowledged"
+        );
     }
     let found = ledger.restored();
     let space = space.into_inner();
@@ -44,12 +47,7 @@ pub(super) fn recover(
     Ok((log, space))
 }
 
-fn take_in(
-    ledger: &Ledger<Journal>,
-    space: &mut Space,
-    place: Place,
-    frame: Frame<'_>,
-) -> Result<(), FrameError> {
+fn take_in(ledger: &Ledger<Journal>, space: &mut Space, place: Place, frame: Frame<'_>) -> Result<(), FrameError> {
     match frame.kind {
         Kind::Task => {
             space.used(place);
@@ -75,4 +73,3 @@ fn take_in(
     }
     Ok(())
 }
-

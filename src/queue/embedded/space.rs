@@ -110,7 +110,7 @@ mod tests {
         space.used(place(10));
         assert_eq!(space.wasteful(), Some((0, SEGMENT)));
         for file in 1..2 {
-            space.used(Place { offset: file * SEGMENT, length: SEGMENT as u32 });
+            space.used(Place { offset: file * SEGMENT, length: u32::try_from(SEGMENT).unwrap() });
         }
         assert_eq!(space.wasteful(), None);
     }

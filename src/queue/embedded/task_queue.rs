@@ -72,7 +72,10 @@ impl TaskQueue for EmbeddedQueue {
                 answers.push(admitted.and_then(|()| self.ledger.add(task, None)).map(|(enqueued, _)| enqueued));
             }
             if let Err(error) = self.journal.flushed().await {
-                answers[first..].iter_mut().filter(|answer| answer.is_ok()).for_each(|answer| *answer = Err(error.clone()));
+                answers[first..]
+                    .iter_mut()
+                    .filter(|answer| answer.is_ok())
+                    .for_each(|answer| *answer = Err(error.clone()));
             }
         }
         answers

@@ -205,4 +205,3 @@ impl Writer {
         self.reserve.take_for(&self.journal);
     }
 }
-

@@ -40,7 +40,9 @@ impl<S: Store> Ledger<S> {
             self.follow(lane.number(), &change);
             (Some(EntryRef { lane: lane.number(), slot }), Ok((Enqueued::New, taken)))
         });
-        added.unwrap_or_else(|| Ok((Enqueued::Known, request.and_then(|request| self.claim(&lane.key().clone(), request)))))
+        added.unwrap_or_else(|| {
+            Ok((Enqueued::Known, request.and_then(|request| self.claim(&lane.key().clone(), request))))
+        })
     }
 
     /// Claims the head of a lane.

@@ -73,7 +73,8 @@ impl Entry {
             interruptions: 0,
             mode: spec.mode,
         };
-        let mut entry = Self::stored(spec.id, standing, NOWHERE, spec.options.attempts == Some(1), spec.idempotency.is_some());
+        let mut entry =
+            Self::stored(spec.id, standing, NOWHERE, spec.options.attempts == Some(1), spec.idempotency.is_some());
         entry.detail = Some(Box::new(Detail { spec, attempts: Vec::new(), end: None }));
         entry
     }
@@ -176,10 +177,9 @@ impl Entry {
     /// What a claim of the task needs.
     pub(super) fn found(&self) -> Found {
         match &self.detail {
-            Some(detail) => Found::Here {
-                spec: Arc::clone(&detail.spec),
-                last_attempt: detail.last_attempt(self.standing.earlier),
-            },
+            Some(detail) => {
+                Found::Here { spec: Arc::clone(&detail.spec), last_attempt: detail.last_attempt(self.standing.earlier) }
+            }
             None => Found::Stored(Box::new(self.stored_parts())),
         }
     }

@@ -1,10 +1,10 @@
 //! Looking at the books.
 
+use super::Ledger;
 use super::detail::Seen;
 use super::lane::Lane;
 use super::standing::Standing;
 use super::store::{EntryRef, Store};
-use super::Ledger;
 use crate::queue::{LaneCounts, StateCounts, TaskFilter};
 use crate::task::{LaneKey, TaskId};
 
@@ -35,9 +35,7 @@ impl<S: Store> Ledger<S> {
     ) -> (Vec<Look>, Option<TaskId>) {
         let portion = self.index.newest_before(before, limit);
         let oldest = portion.last().map(|(id, _)| *id);
-        let may_match = |lane: &Lane<S>, standing: Standing| {
-            filter.may_match(lane.key(), standing.state())
-        };
+        let may_match = |lane: &Lane<S>, standing: Standing| filter.may_match(lane.key(), standing.state());
         let looks = portion.into_iter().filter_map(|(id, entry)| {
             let lane = self.lanes.of(entry)?;
             lane.standing(entry.slot, id).filter(|standing| may_match(&lane, *standing))?;

@@ -36,8 +36,14 @@ mod tests {
     #[test]
     fn priority_counts_before_arrival_and_none_before_any() {
         let order = |priority, sequence| Order::new(Priority::new(priority), sequence);
-        let sorted =
-            [order(0, 0), order(0, (1 << SEQUENCE_BITS) - 1), order(1, 0), order(1, 7), order(2, 3), order(Priority::MAX, 0)];
+        let sorted = [
+            order(0, 0),
+            order(0, (1 << SEQUENCE_BITS) - 1),
+            order(1, 0),
+            order(1, 7),
+            order(2, 3),
+            order(Priority::MAX, 0),
+        ];
         assert!(sorted.is_sorted());
         assert_eq!(order(Priority::MAX, 9).priority(), Priority::new(Priority::MAX));
         assert_eq!((order(0, 9).priority(), order(0, 9).sequence()), (None, 9));

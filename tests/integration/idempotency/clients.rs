@@ -71,7 +71,7 @@ async fn a_client_without_a_worker_can_come_back_when_there_is_one() {
 #[tokio::test]
 async fn a_drain_sends_those_away_who_wait_and_answers_whose_task_runs() {
     let worker = TestWorker::start(&["--slots", "1"]).await;
-    let mut app = TestApp::start_with(&[&worker], &[("LOG_LEVEL", "debug")]).await;
+    let mut app = TestApp::start_with(&[&worker], &[("LOG_LEVEL", "debug"), ("QUEUE", "memory")]).await;
     let (running, waiting) = (TestApp::call("sleep", &json!({ "ms": 2_000 })), TestApp::call("hello", &json!({})));
     let first = async { send(&app, "runs", &running).await };
     let others = async {

@@ -156,6 +156,13 @@ impl Model {
         (task.state == TaskState::Queued && !paused[task.lane]).then(|| task.run())
     }
 
+    /// A claim was given out: its token is greater than that of every earlier claim of the task.
+    pub(super) fn leased(&mut self, lease: &Lease) {
+        let task = self.task(lease.task).unwrap();
+        assert!(lease.token > task.token);
+        task.token = lease.token;
+    }
+
     pub(super) fn settle(&mut self, lease: &Lease, how: Settle) -> Expected {
         let now = self.now;
         let Some(task) = self.task(lease.task) else { return Expected::Lost };
@@ -263,7 +270,6 @@ impl Task {
     fn run(&mut self) -> (TaskId, u32) {
         self.state = TaskState::Running;
         self.run_at = None;
-        self.token += 1;
         (self.id, self.attempts)
     }
 

@@ -79,9 +79,10 @@ pub(in crate::queue::embedded) fn put_task(
             tenant: options.tenant.as_deref(),
         },
         worker_key: &worker_key,
-        webhook: spec.webhook.as_ref().map(|webhook| {
-            (&*webhook.url, webhook.headers.iter().map(|(name, value)| (&**name, &**value)).collect())
-        }),
+        webhook: spec
+            .webhook
+            .as_ref()
+            .map(|webhook| (&*webhook.url, webhook.headers.iter().map(|(name, value)| (&**name, &**value)).collect())),
         created_at: spec.created_at.as_millis(),
         expires_at: spec.expires_at.as_millis(),
         resumable: spec.resumable,
@@ -109,9 +110,7 @@ pub(in crate::queue::embedded) fn read_task(body: &[u8], sealer: &Sealer) -> Res
     let id = TaskId::from_u128(u128::from_be_bytes(head.id));
     let worker_key: WorkerKey = sealer.open(id, row.worker_key);
     let idempotency = match (head.key, row.body_hash) {
-        (Some(text), Some(body_hash)) => {
-            Some(Idempotency::stored(key(text)?, body_hash, &worker_key))
-        }
+        (Some(text), Some(body_hash)) => Some(Idempotency::stored(key(text)?, body_hash, &worker_key)),
         _ => None,
     };
     let options = row.options;

@@ -85,11 +85,8 @@ impl Writer {
     /// Writes the copies; on an error there are none, and what was to be copied is where it was.
     fn append_copies(&mut self) -> io::Result<()> {
         let buffer = std::mem::take(&mut self.buffer);
-        let written = if buffer.is_empty() {
-            Ok(())
-        } else {
-            self.log.append(&buffer).map(|group| self.take_down(group))
-        };
+        let written =
+            if buffer.is_empty() { Ok(()) } else { self.log.append(&buffer).map(|group| self.take_down(group)) };
         self.marks.clear();
         self.buffer = buffer;
         self.buffer.clear();

@@ -13,9 +13,7 @@ use crate::queue::ledger::entry::Entry;
 use crate::queue::ledger::order::Order;
 use crate::queue::ledger::standing::Phase;
 use crate::queue::ledger::store::{EntryRef, Note, Store};
-use crate::queue::{
-    ClaimRequest, Lease, NewTask, QueueError, Released, RequestId, Settled, Settlement, StateCounts,
-};
+use crate::queue::{ClaimRequest, Lease, NewTask, QueueError, Released, RequestId, Settled, Settlement, StateCounts};
 use crate::task::{ErrorCode, LaneKey, TaskId, TaskSpec, Timestamp};
 
 /// The inside of a lane. Tasks are named by their slots here: four bytes instead of sixteen.
@@ -156,12 +154,7 @@ impl<S: Store> Inner<S> {
         })
     }
 
-    pub(super) fn claim_head(
-        &mut self,
-        request: &ClaimRequest,
-        now: Timestamp,
-        change: &mut Change,
-    ) -> Option<Taken> {
+    pub(super) fn claim_head(&mut self, request: &ClaimRequest, now: Timestamp, change: &mut Change) -> Option<Taken> {
         if self.paused {
             return None;
         }
@@ -190,9 +183,7 @@ impl<S: Store> Inner<S> {
 
     pub(super) fn held(&mut self, slot: u32, lease: &Lease) -> Result<&mut Entry, QueueError> {
         self.entry_mut(slot, lease.task)
-            .filter(|entry| {
-                entry.standing.phase == Phase::Running && u64::from(entry.standing.version) == lease.token
-            })
+            .filter(|entry| entry.standing.phase == Phase::Running && u64::from(entry.standing.version) == lease.token)
             .ok_or(QueueError::LeaseLost)
     }
 

@@ -8,12 +8,7 @@ use crate::task::{TaskId, Timestamp};
 
 impl<S: Store> Lane<S> {
     /// Has a task that has ended wait again, behind its equals.
-    pub(in crate::queue::ledger) fn requeue(
-        &self,
-        slot: u32,
-        id: TaskId,
-        expires_at: Timestamp,
-    ) -> (Requeued, Change) {
+    pub(in crate::queue::ledger) fn requeue(&self, slot: u32, id: TaskId, expires_at: Timestamp) -> (Requeued, Change) {
         let mut inner = self.inner.lock();
         let sequence = inner.next_sequence;
         let Some(entry) = inner.entry_mut(slot, id) else { return (Requeued::Unknown, Change::default()) };
