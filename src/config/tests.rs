@@ -49,7 +49,7 @@ fn everything_but_the_key_has_a_default() {
     assert_eq!(settings.tasks.retention_bytes, 1024 * 1024 * 1024);
     assert_eq!(settings.tasks.stream_idle_timeout, Duration::from_mins(1));
     assert_eq!(settings.tasks.max_interruptions, 10);
-    assert_eq!(settings.queue.backend, QueueBackend::Memory);
+    assert_eq!(settings.queue.backend, QueueBackend::Embedded);
     assert_eq!(settings.queue.data_dir, Path::new("data"));
     assert_eq!(settings.queue.lease, Duration::from_secs(15));
     assert_eq!(settings.policy.choice, PolicyChoice::Native("least-loaded".to_owned()));
