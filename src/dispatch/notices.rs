@@ -24,7 +24,7 @@ const MOST_UNDER_WAY: usize = 1_000;
 const PAGE: usize = 500;
 /// How often there is a look for notices that nobody has begun.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long a notice may wait for room. Its task is kept so long, whatever the limits of retention say.
+/// How long a notice may wait for room, or for its task to be readable. The task is kept so long, whatever the limits of retention say.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// When a task that could not be read is tried again.
 const READ_PAUSE: Duration = Duration::from_mins(1);
@@ -57,7 +57,7 @@ impl Notices {
     /// A task has failed, and that is in the queue: if a webhook waits for it, it is told.
     pub(super) fn failed(self: &Arc<Self>, spec: &TaskSpec) {
         if spec.mode == Mode::Webhook {
-            self.begin(spec.id);
+            self.begin(spec.id, None);
         }
     }
 
@@ -89,11 +89,12 @@ impl Notices {
         loop {
             let page = self.queue.owed_notices(after, PAGE).await?;
             for notice in &page {
-                if self.begin(notice.task) {
+                let waits_since = notice.ended_at.max(self.started_at);
+                let overdue = self.clock.now().since(waits_since) >= LONGEST_WAIT;
+                if self.begin(notice.task, overdue.then_some(*notice)) {
                     continue;
                 }
-                let waits_since = notice.ended_at.max(self.started_at);
-                if self.clock.now().since(waits_since) < LONGEST_WAIT {
+                if !overdue {
                     return Ok(());
                 }
                 tracing::warn!(task = %notice.task, "too many notices under way: a webhook is not told of its failed task");
@@ -106,8 +107,9 @@ impl Notices {
         }
     }
 
-    /// Begins to tell the webhook of a task, unless that is under way. `false` if there is no room.
-    fn begin(self: &Arc<Self>, task: TaskId) -> bool {
+    /// Begins to tell the webhook of a task, unless that is under way; one that is `overdue` has no other try at reading whom to tell.
+    /// `false` if there is no room.
+    fn begin(self: &Arc<Self>, task: TaskId, overdue: Option<OwedNotice>) -> bool {
         let end = self.stopped.child_token();
         {
             let mut under_way = self.under_way.lock();
@@ -120,20 +122,23 @@ impl Notices {
         }
         let place = UnderWay { notices: Arc::clone(self), task };
         self.tasks.spawn(async move {
-            end.run_until_cancelled(place.notices.see_through(task)).await;
+            end.run_until_cancelled(place.notices.see_through(task, overdue)).await;
             drop(place);
         });
         true
     }
 
     /// Tells the webhook of a task, if it owes that still, and the queue that it is done.
-    async fn see_through(&self, task: TaskId) {
+    async fn see_through(&self, task: TaskId, overdue: Option<OwedNotice>) {
         match until_clear(BRIEF, |_| self.queue.get(task)).await.answer {
             Ok(Some(record)) if record.owes_notice => self.tell(&record).await,
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(%task, %error, "cannot read whom to tell of a failed task");
-                tokio::time::sleep(READ_PAUSE).await;
+                match overdue {
+                    Some(notice) => self.done(notice).await,
+                    None => tokio::time::sleep(READ_PAUSE).await,
+                }
             }
         }
     }
@@ -146,9 +151,12 @@ impl Notices {
             let code = record.code.unwrap_or(ErrorCode::Internal);
             self.notifier.notify(Notice { task, ended_at, target, error, code }).await;
         }
-        let notice = OwedNotice { ended_at, task };
+        self.done(OwedNotice { ended_at, task }).await;
+    }
+
+    async fn done(&self, notice: OwedNotice) {
         if let Err(error) = until_clear(PATIENT, |_| self.queue.notice_done(notice)).await.answer {
-            tracing::warn!(%task, %error, "a webhook may be told of its failed task again");
+            tracing::warn!(task = %notice.task, %error, "a webhook may be told of its failed task again");
         }
     }
 
