@@ -19,6 +19,7 @@
 //! | `repeat` | what to do when the queue does not answer |
 //! | `lane`, `aside`, `pump` | a lane, the tasks set aside in it, and the task that looks after it |
 //! | `flights`, `watching` | who waits for which task, and which tasks run here |
+//! | `notices` | tells webhooks that their tasks have finally failed |
 //! | `upkeep` | renews leases, hears what the queue does by itself |
 //! | `view`, `waiting`, `lane_view` | how tasks and lanes stand |
 //! | `events` | what happens to tasks, told to whoever listens |
@@ -44,6 +45,7 @@ mod join;
 mod judge;
 mod lane;
 mod lane_view;
+mod notices;
 mod patience;
 mod pump;
 mod rank;
@@ -76,6 +78,7 @@ pub use waiting::{WaitingReason, WaitingView};
 use self::events::TaskEvents;
 use self::flights::Flights;
 use self::lane::Lanes;
+use self::notices::Notices;
 use crate::config::TaskSettings;
 use crate::policy::PolicyEngine;
 use crate::queue::{ClaimRequest, RequestId, TaskQueue};
@@ -128,7 +131,7 @@ pub struct Dispatcher {
     probe: Arc<dyn WorkerProbe>,
     policy: PolicyEngine,
     upstream: Arc<dyn Upstream>,
-    notifier: Arc<dyn Notifier>,
+    notices: Arc<Notices>,
     metrics: Arc<Metrics>,
     decisions: PolicyMetrics,
     clock: Clock,
@@ -151,6 +154,8 @@ impl Dispatcher {
     /// A dispatcher of these parts, idle.
     pub fn new(parts: Parts) -> Arc<Self> {
         let decisions = parts.metrics.policy(parts.policy.active_name());
+        let stopped = CancellationToken::new();
+        let notices = Notices::new(Arc::clone(&parts.queue), parts.notifier, parts.clock.clone(), stopped.clone());
         Arc::new(Self {
             decisions,
             queue: parts.queue,
@@ -158,7 +163,7 @@ impl Dispatcher {
             probe: parts.probe,
             policy: parts.policy,
             upstream: parts.upstream,
-            notifier: parts.notifier,
+            notices: Arc::new(notices),
             metrics: parts.metrics,
             clock: parts.clock,
             chance: parts.chance,
@@ -169,7 +174,7 @@ impl Dispatcher {
             events: Arc::default(),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
-            stopped: CancellationToken::new(),
+            stopped,
         })
     }
 

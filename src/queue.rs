@@ -11,6 +11,9 @@
 //! - **One task a key.** Of all tasks that are kept, at most one has a given idempotency key, also when two come at the same moment;
 //!   the key is free again once its task is forgotten. A repeat of that one task is told from another by its id.
 //! - **One ending.** A task that has ended stays as it ended, unless somebody asks for it to be run again.
+//! - **Notices.** A task in mode `webhook` that ends as failed, in whatever way, owes a notice from that same step on: its webhook is
+//!   to be told. It does until that is said to be done, or the task runs again or is purged; so long the limits of retention pass it
+//!   over.
 
 mod claim;
 mod embedded;
@@ -18,6 +21,7 @@ mod error;
 mod filter;
 mod ledger;
 mod memory;
+mod notice;
 mod sealing;
 mod settlement;
 
@@ -35,6 +39,7 @@ pub use embedded::{EmbeddedQueue, OpenError};
 pub use error::QueueError;
 pub use filter::{LaneCounts, StateCounts, TaskFilter, TaskPage};
 pub use memory::MemoryQueue;
+pub use notice::OwedNotice;
 pub use sealing::{DeriveError, Sealer};
 pub use settlement::{Cancelled, Ending, Released, Requeued, Settled, Settlement, Waiting};
 
@@ -173,6 +178,13 @@ pub trait TaskQueue: Send + Sync + 'static {
 
     /// Forgets ended tasks that match; says how many.
     async fn purge(&self, filter: &TaskFilter) -> Result<u64, QueueError>;
+
+    /// Notices that are owed, by the time of the ending, oldest first: those after `after`, at most `limit`. Fewer than that are the last.
+    async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError>;
+
+    /// A notice has been given, or never will be. Changes nothing if the task does not owe it: on a repeat, or once it has been run
+    /// again.
+    async fn notice_done(&self, notice: OwedNotice) -> Result<(), QueueError>;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), QueueError>;

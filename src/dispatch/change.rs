@@ -31,6 +31,7 @@ impl Dispatcher {
             // It had ended: an earlier try has done it.
             Requeued::NotEnded if !requeued.repeated => Err(not_ended(id)),
             Requeued::Done | Requeued::NotEnded => {
+                self.notices.recall(id);
                 news.tell();
                 self.lane(&spec.lane).wake();
                 Ok(())

@@ -8,6 +8,8 @@ use super::flights::StopReason;
 
 /// How long runs that are told to stop may take to give their tasks back.
 const GIVE_BACK: Duration = Duration::from_secs(5);
+/// How long webhooks may take to be told of the tasks that have failed.
+const LAST_NOTICES: Duration = Duration::from_secs(5);
 
 /// How a drain went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +37,9 @@ impl Dispatcher {
                 tracing::error!("some runs did not stop in time: their leases will run out");
             }
         }
+        self.notices.drain(LAST_NOTICES).await;
         self.stopped.cancel();
+        self.notices.ended().await;
         let counts = self.queue.counts().await.unwrap_or_default();
         let waiting = counts.iter().map(|lane| lane.counts.queued + lane.counts.delayed).sum();
         DrainReport { interrupted, waiting }

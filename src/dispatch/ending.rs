@@ -8,8 +8,7 @@ use super::repeat::{BRIEF, until_clear};
 use super::run::Attempted;
 use super::{Dispatcher, Refusal, Reply, TaskEvent};
 use crate::queue::{Claim, QueueError, Released, Settlement};
-use crate::task::{Attempt, AttemptOutcome, ErrorCode, Mode, TaskSpec, TaskState};
-use crate::upstream::Notice;
+use crate::task::{Attempt, AttemptOutcome, ErrorCode, TaskSpec, TaskState};
 use crate::workers::{Permit, Reservation, Verdict};
 
 impl Dispatcher {
@@ -99,7 +98,10 @@ impl Dispatcher {
         let released = until_clear(BRIEF, |_| self.queue.release(&claim.lease, true)).await;
         let refusal = match released.answer {
             Err(QueueError::LeaseLost) if released.repeated => Refusal::shutting_down(),
-            Ok(Released::Failed) => Refusal::new(ErrorCode::Interrupted, "The task was interrupted"),
+            Ok(Released::Failed) => {
+                self.notices.failed(&claim.spec);
+                Refusal::new(ErrorCode::Interrupted, "The task was interrupted")
+            }
             Ok(Released::Waits) => Refusal::shutting_down(),
             Err(error) => {
                 tracing::warn!(task = %claim.spec.id, %error, "cannot give a task back at shutdown: its lease will run out");
@@ -116,8 +118,8 @@ impl Dispatcher {
         let (state, code) = (settlement.state(), settlement.code());
         self.metrics.finished(state, code, spec.mode, self.clock.now().since(spec.created_at));
         tracing::debug!(task = %spec.id, lane = %spec.lane, state = state.word(), code = code.map(ErrorCode::word), "ended");
-        if let Settlement::Fail { error, code, .. } = settlement {
-            self.tell_webhook(spec, error, *code);
+        if state == TaskState::Failed {
+            self.notices.failed(spec);
         }
         let id = spec.id;
         self.flights.ended(id, Some(claim.lease.token), |last_answer| {
@@ -143,19 +145,11 @@ impl Dispatcher {
         self.metrics.finished(state, Some(refusal.code), spec.mode, self.clock.now().since(spec.created_at));
         tracing::debug!(task = %spec.id, lane = %spec.lane, state = state.word(), code = refusal.code.word(), "ended");
         if state == TaskState::Failed {
-            self.tell_webhook(spec, &refusal.message, refusal.code);
+            self.notices.failed(spec);
         }
         self.flights.ended(spec.id, None, |last| match last {
             Some(answer) if refusal.code == ErrorCode::Expired => answer,
             _ => Reply::Refused(refusal.clone().of(spec.id)),
         });
-    }
-
-    /// A task in mode `webhook` has finally failed: its webhook is told, since no worker will.
-    fn tell_webhook(&self, spec: &TaskSpec, error: &str, code: ErrorCode) {
-        let Some(target) = spec.webhook.clone().filter(|_| spec.mode == Mode::Webhook) else { return };
-        let notifier = Arc::clone(&self.notifier);
-        let notice = Notice { task: spec.id, target, error: error.into(), code };
-        self.tasks.spawn(async move { notifier.notify(notice).await });
     }
 }

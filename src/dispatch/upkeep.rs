@@ -1,4 +1,4 @@
-//! What dispatch does on the side: renews leases, and hears what the queue does by itself.
+//! What dispatch does on the side: renews leases, hears what the queue does by itself, looks for notices that are owed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,8 @@ const RENEWED_AT_ONCE: usize = 1_000;
 impl Dispatcher {
     /// Runs until the drain is over. Without it nothing runs that could not start at its submission.
     pub async fn run_upkeep(self: Arc<Self>) {
-        tokio::join!(self.wake_waiting_lanes(), self.renew_leases(), self.hear_queue());
+        let notices = self.notices.look_after_owed(&self.draining);
+        tokio::join!(self.wake_waiting_lanes(), self.renew_leases(), self.hear_queue(), notices);
     }
 
     /// Gives every lane in which tasks wait its pump: those that were there before this process.

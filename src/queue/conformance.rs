@@ -5,6 +5,7 @@ mod again;
 mod bench;
 mod faulty;
 mod idempotency;
+mod notices;
 mod persistent;
 mod runs;
 mod standstill;
@@ -21,6 +22,7 @@ use crate::{queue, task};
 pub(crate) use self::idempotency::*;
 pub(crate) use again::*;
 pub(crate) use bench::*;
+pub(crate) use notices::*;
 pub(crate) use runs::*;
 
 pub(crate) async fn orders_by_priority_then_by_arrival(bench: Bench) {
@@ -419,12 +421,18 @@ macro_rules! conformance {
             a_duplicate_is_told_by_every_way_in
             of_many_at_once_one_gets_the_key
             a_key_is_free_again_after_a_purge
+            a_webhook_task_that_fails_in_any_way_owes_a_notice
+            nothing_else_owes_a_notice
+            a_notice_that_is_done_is_owed_no_more
+            notices_come_page_by_page_in_order_of_endings
+            a_task_that_runs_again_owes_nothing_until_it_fails_again
+            what_is_purged_owes_nothing
         }
         conformance! { @with $run, $make, suite::QueueLimits { max_waiting: 20_000, ..suite::limits() }, a_position_is_counted_only_so_far }
         conformance! { @with $run, $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_has_no_room_for_a_requeued_task }
         conformance! { @with $run, $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, retention_counts_from_the_last_ending }
         conformance! { @with $run, $make, suite::QueueLimits { max_waiting: 2, ..suite::limits() }, a_full_queue_refuses_until_there_is_room a_full_queue_knows_its_keys_and_gives_none_to_what_it_refuses }
-        conformance! { @with $run, $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, ended_tasks_leave_by_count what_was_purged_takes_nobodys_place }
+        conformance! { @with $run, $make, suite::QueueLimits { retention_count: 2, ..suite::limits() }, ended_tasks_leave_by_count what_was_purged_takes_nobodys_place retention_passes_over_what_owes_a_notice }
         conformance! { @with $run, $make, suite::QueueLimits { retention: std::time::Duration::from_secs(2), ..suite::limits() }, ended_tasks_leave_by_age a_key_leaves_with_its_task }
     };
     (@with $run:path, $make:expr, $limits:expr, $($name:ident)*) => {

@@ -17,6 +17,7 @@ mod keys;
 mod lane;
 mod lanes;
 mod look;
+mod notices;
 mod order;
 mod restore;
 mod standing;
@@ -35,8 +36,8 @@ pub(super) use self::entry::{Part, Written};
 use self::history::History;
 use self::index::Index;
 use self::keys::Keys;
-use self::lane::Change;
 pub(super) use self::lane::Taken;
+use self::lane::{Change, Ended};
 use self::lanes::Lanes;
 pub(super) use self::look::Look;
 pub(super) use self::order::Order;
@@ -156,7 +157,14 @@ impl<S: Store> Ledger<S> {
             self.history.remove(task, ended_at);
         }
         if let Some(ended) = &change.ended {
-            self.history.add(EntryRef { lane, slot: ended.slot }, ended);
+            self.keep_ended(EntryRef { lane, slot: ended.slot }, ended);
+        }
+    }
+
+    /// Takes an ended task in among those that the limits of retention count, unless it owes a notice still; makes room for it.
+    fn keep_ended(&self, entry: EntryRef, ended: &Ended) {
+        if !ended.owes_notice {
+            self.history.add(entry, ended);
             self.evict(EVICTED_WITH_AN_ENDING);
         }
     }

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::ledger::{Found, Ledger, Look, NoStore, Seen, Taken};
 use super::{
-    Cancelled, Claim, ClaimRequest, Enqueued, LaneCounts, Lease, NewTask, QueueError, QueueEvent, QueueLimits,
-    Released, Requeued, Settled, Settlement, TaskFilter, TaskPage, TaskQueue,
+    Cancelled, Claim, ClaimRequest, Enqueued, LaneCounts, Lease, NewTask, OwedNotice, QueueError, QueueEvent,
+    QueueLimits, Released, Requeued, Settled, Settlement, TaskFilter, TaskPage, TaskQueue,
 };
 use crate::task::{Clock, LaneKey, Priority, TaskId, TaskRecord, Timestamp};
 
@@ -165,6 +165,15 @@ impl TaskQueue for MemoryQueue {
                 None => return Ok(purged),
             }
         }
+    }
+
+    async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError> {
+        Ok(self.ledger.owed_notices(after, limit))
+    }
+
+    async fn notice_done(&self, notice: OwedNotice) -> Result<(), QueueError> {
+        self.ledger.notice_done(&notice);
+        Ok(())
     }
 
     async fn ping(&self) -> Result<(), QueueError> {

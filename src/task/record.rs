@@ -89,4 +89,6 @@ pub struct TaskRecord {
     pub error: Option<Arc<str>>,
     /// The stable word of that.
     pub code: Option<ErrorCode>,
+    /// Whether its webhook is still to be told by the balancer that it has failed.
+    pub owes_notice: bool,
 }

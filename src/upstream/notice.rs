@@ -4,7 +4,6 @@ mod guard;
 mod signature;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,21 +17,21 @@ use serde_json::json;
 use self::guard::{PublicOnly, is_private};
 use self::signature::Signer;
 use crate::config::WebhookSettings;
-use crate::task::{Clock, ErrorCode, TaskId, WebhookTarget};
+use crate::task::{Clock, ErrorCode, TaskId, Timestamp, WebhookTarget};
 
 /// How often a notice is sent at most.
 const TRIES: u32 = 5;
 /// The pause after the first try; doubled after each.
 const PAUSE: Duration = Duration::from_millis(500);
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Notices on their way at once. A task that fails beyond that is not told of: its state still says so.
-const MOST_AT_ONCE: usize = 1_000;
 
 /// That a task has finally failed.
 #[derive(Clone, Debug)]
 pub struct Notice {
     /// The task.
     pub task: TaskId,
+    /// When it ended: a task that is run again may fail once more.
+    pub ended_at: Timestamp,
     /// Whom to tell.
     pub target: WebhookTarget,
     /// Why, in words.
@@ -41,10 +40,17 @@ pub struct Notice {
     pub code: ErrorCode,
 }
 
+impl Notice {
+    /// Names the notice, however often and by whichever process it is sent: the receiver knows a repeat by it.
+    fn id(&self) -> String {
+        format!("{}-{}", self.task, self.ended_at.as_millis())
+    }
+}
+
 /// Sends notices. The real one is [`WebhookNotifier`]; the simulation brings its own.
 #[async_trait]
 pub trait Notifier: Send + Sync + 'static {
-    /// Tells a webhook that its task has failed; tries several times and logs a final failure.
+    /// Tells a webhook that its task has failed; tries several times and logs a final failure. Dropped, it tries no more.
     async fn notify(&self, notice: Notice);
 }
 
@@ -55,7 +61,6 @@ pub struct WebhookNotifier {
     allow_private: bool,
     signer: Option<Signer>,
     clock: Clock,
-    under_way: AtomicUsize,
 }
 
 /// Why a notice was not taken.
@@ -97,7 +102,6 @@ impl WebhookNotifier {
             allow_private: settings.allow_private,
             signer: settings.secret.as_ref().map(|secret| Signer::new(secret.expose())),
             clock,
-            under_way: AtomicUsize::new(0),
         })
     }
 
@@ -115,7 +119,7 @@ impl WebhookNotifier {
         let mut headers = headers(&notice.target);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(signer) = &self.signer {
-            signer.sign(&mut headers, notice.task, self.clock.now(), body);
+            signer.sign(&mut headers, notice.id(), self.clock.now(), body);
         }
         let answer = self.client.post(url).headers(headers).body(body.clone()).send().await;
         let status = answer.map_err(|error| failure(&error))?.status();
@@ -126,11 +130,6 @@ impl WebhookNotifier {
 #[async_trait]
 impl Notifier for WebhookNotifier {
     async fn notify(&self, notice: Notice) {
-        let _place = Place(&self.under_way);
-        if self.under_way.fetch_add(1, Ordering::Relaxed) >= MOST_AT_ONCE {
-            tracing::warn!(task = %notice.task, "too many notices under way: a webhook is not told of its failed task");
-            return;
-        }
         let body = json!({ "success": false, "error": notice.error, "code": notice.code, "taskId": notice.task });
         let body = Bytes::from(body.to_string());
         for attempt in 1..=TRIES {
@@ -144,15 +143,6 @@ impl Notifier for WebhookNotifier {
             }
             tokio::time::sleep(PAUSE * 2_u32.pow(attempt - 1)).await;
         }
-    }
-}
-
-/// Counts a notice that is under way.
-struct Place<'a>(&'a AtomicUsize);
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) use answer::Answer;
 pub(crate) use app::{TestApp, with};
 pub(crate) use events::{Events, names};
 pub(crate) use process::Process;
-pub(crate) use recorder::Recorder;
+pub(crate) use recorder::{Recorded, Recorder};
 pub(crate) use stub_worker::{Say, StubWorker};
 pub(crate) use until::{until, until_some};
 pub(crate) use worker::TestWorker;

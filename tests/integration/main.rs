@@ -12,6 +12,7 @@ mod lane_order;
 mod leaving_clients;
 mod limits;
 mod lost_workers;
+mod notices;
 mod openapi;
 mod protocol;
 mod readme;

@@ -2,7 +2,8 @@
 //!
 //! Many workers in several lanes die and come back, their reports lag, they fail, clients leave, tasks are cancelled, and the policy
 //! says *wait* or names rows that do not exist. Each seed gives one course of events, and the same one every time. When all is over:
-//! no slot was over-committed, no task lost, none run twice at a time or again after a success, no lane starved by another, no slot kept.
+//! no slot was over-committed, no task lost, none run twice at a time or again after a success, no lane starved by another, no slot kept,
+//! and every webhook was told once of a failed task.
 //! All that once more with a queue that fails, delays, and does what it reports as failed.
 
 #[path = "../../src/queue/conformance/faulty.rs"]
@@ -176,6 +177,7 @@ impl Course {
         clients.close();
         tokio::time::timeout(END, clients.wait()).await.expect("every client got its answer");
         tokio::time::timeout(END, self.all_ended()).await.expect("every task ended");
+        tokio::time::timeout(END, self.all_told()).await.expect("every webhook is told");
         for (id, at) in told_to_stop {
             let record = self.queue.get(id).await.unwrap().expect("it is kept");
             let begun_later = |run: &&Attempt| run.started_at > at && run.outcome != Some(AttemptOutcome::Cancelled);
@@ -196,6 +198,12 @@ impl Course {
             if lanes.iter().all(|lane| lane.counts.queued + lane.counts.delayed + lane.counts.running == 0) {
                 return;
             }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn all_told(&self) {
+        while !self.queue.owed_notices(None, 1).await.unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -247,6 +255,8 @@ impl Course {
             // An attempt may be cut off before the worker sees it; a run without an attempt would be one that nobody counts.
             assert!(runs.len() <= record.attempts.len(), "each run is an attempt: {record:?} {runs:?}");
             assert_eq!(record.interruptions, 0);
+            let told = usize::from(record.spec.mode == Mode::Webhook && record.state == TaskState::Failed);
+            assert_eq!(self.world.notices_of(record.spec.id), told, "{record:?}");
             digest.push((at, record.state, runs.len()));
         }
         digest
@@ -272,7 +282,7 @@ async fn client(
 ) {
     let body = Bytes::from(body.to_string());
     let request = TaskRequest::parse(body.clone()).unwrap();
-    let waits = request.mode != Mode::Async;
+    let waits = request.mode.client_waits();
     let worker_key = WorkerKey::new("k");
     let idempotency = key.map(|key| Idempotency::new(IdempotencyKey::parse(&key, "key").unwrap(), &body, &worker_key));
     let submission = Submission { request, worker_key, idempotency };

@@ -11,8 +11,8 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::queue::{
-    Cancelled, Claim, ClaimRequest, Enqueued, LaneCounts, Lease, NewTask, QueueError, QueueEvent, Released, Requeued,
-    Settled, Settlement, TaskFilter, TaskPage, TaskQueue,
+    Cancelled, Claim, ClaimRequest, Enqueued, LaneCounts, Lease, NewTask, OwedNotice, QueueError, QueueEvent, Released,
+    Requeued, Settled, Settlement, TaskFilter, TaskPage, TaskQueue,
 };
 use super::task::{Chance, LaneKey, Priority, TaskId, TaskRecord, Timestamp};
 
@@ -208,6 +208,14 @@ impl TaskQueue for Faulty {
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64, QueueError> {
         self.call(self.queue.purge(filter)).await
+    }
+
+    async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError> {
+        self.call(self.queue.owed_notices(after, limit)).await
+    }
+
+    async fn notice_done(&self, notice: OwedNotice) -> Result<(), QueueError> {
+        self.call(self.queue.notice_done(notice)).await
     }
 
     async fn ping(&self) -> Result<(), QueueError> {

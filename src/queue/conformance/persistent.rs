@@ -247,6 +247,14 @@ impl TaskQueue for Persistent {
         purged.read(|_| before - after)
     }
 
+    async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError> {
+        until_clear(|_| self.queue.owed_notices(after, limit)).await.answer
+    }
+
+    async fn notice_done(&self, notice: OwedNotice) -> Result<(), QueueError> {
+        until_clear(|_| self.queue.notice_done(notice)).await.answer
+    }
+
     async fn ping(&self) -> Result<(), QueueError> {
         until_clear(|_| self.queue.ping()).await.answer
     }

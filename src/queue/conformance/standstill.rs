@@ -128,6 +128,14 @@ impl TaskQueue for Standstill {
         still(self.0.purge(filter)).await
     }
 
+    async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError> {
+        still(self.0.owed_notices(after, limit)).await
+    }
+
+    async fn notice_done(&self, notice: OwedNotice) -> Result<(), QueueError> {
+        still(self.0.notice_done(notice)).await
+    }
+
     async fn ping(&self) -> Result<(), QueueError> {
         still(self.0.ping()).await
     }

@@ -28,6 +28,7 @@ struct StandingRow {
     earlier: u32,
     interruptions: u16,
     mode: Mode,
+    owes_notice: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,6 +60,7 @@ impl From<&Standing> for StandingRow {
             earlier: standing.earlier,
             interruptions: standing.interruptions,
             mode: standing.mode,
+            owes_notice: standing.owes_notice,
         }
     }
 }
@@ -81,6 +83,7 @@ impl From<StandingRow> for Standing {
             earlier: row.earlier,
             interruptions: row.interruptions,
             mode: row.mode,
+            owes_notice: row.owes_notice,
         }
     }
 }

@@ -10,8 +10,8 @@ use super::EmbeddedQueue;
 use super::reader::Reader;
 use crate::queue::ledger::{Look, Seen};
 use crate::queue::{
-    Cancelled, Claim, ClaimRequest, Enqueued, LaneCounts, Lease, NewTask, QueueError, QueueEvent, Released, Requeued,
-    Settled, Settlement, TaskFilter, TaskPage, TaskQueue,
+    Cancelled, Claim, ClaimRequest, Enqueued, LaneCounts, Lease, NewTask, OwedNotice, QueueError, QueueEvent, Released,
+    Requeued, Settled, Settlement, TaskFilter, TaskPage, TaskQueue,
 };
 use crate::task::{LaneKey, Priority, TaskId, TaskRecord, Timestamp};
 
@@ -243,6 +243,18 @@ impl TaskQueue for EmbeddedQueue {
                 None => return Ok(purged),
             }
         }
+    }
+
+    async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError> {
+        let owed = self.ledger.owed_notices(after, limit);
+        // Nobody is told of an ending that a crash may still take back.
+        self.journal.flushed().await?;
+        Ok(owed)
+    }
+
+    async fn notice_done(&self, notice: OwedNotice) -> Result<(), QueueError> {
+        self.ledger.notice_done(&notice);
+        self.journal.flushed().await
     }
 
     async fn ping(&self) -> Result<(), QueueError> {

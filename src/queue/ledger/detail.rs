@@ -52,6 +52,7 @@ impl Detail {
             result: end.result,
             error: end.error,
             code: end.code,
+            owes_notice: standing.owes_notice,
         }
     }
 }

@@ -72,6 +72,7 @@ impl Entry {
             earlier: 0,
             interruptions: 0,
             mode: spec.mode,
+            owes_notice: false,
         };
         let mut entry =
             Self::stored(spec.id, standing, NOWHERE, spec.options.attempts == Some(1), spec.idempotency.is_some());
@@ -106,6 +107,13 @@ impl Entry {
     /// Moves the task on. What was known of its end is of no use any more unless it has one.
     pub(super) fn change(&mut self, phase: Phase) {
         self.standing.phase = phase;
+        self.standing.owes_notice = matches!(phase, Phase::Failed(_)) && self.standing.mode == Mode::Webhook;
+        self.standing.version += 1;
+    }
+
+    /// The webhook has been told of the task's failure, or never will be.
+    pub(super) fn notice_is_done(&mut self) {
+        self.standing.owes_notice = false;
         self.standing.version += 1;
     }
 

@@ -1,6 +1,7 @@
 //! One lane of a ledger: its tasks, their order, and what falls due.
 
 mod inner;
+mod notices;
 mod requeue;
 mod restore;
 mod round;
@@ -62,6 +63,7 @@ pub(super) struct Ended {
     pub(super) code: Option<ErrorCode>,
     pub(super) at: Timestamp,
     pub(super) bytes: u64,
+    pub(super) owes_notice: bool,
 }
 
 impl<S: Store> Lane<S> {

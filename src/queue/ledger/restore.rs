@@ -87,7 +87,7 @@ impl<S: Store> Ledger<S> {
             recovered.interrupted += restored.interrupted;
             recovered.ended += restored.ended.len() as u64;
             self.waiting.fetch_add(restored.waiting, Ordering::Relaxed);
-            for ended in &restored.ended {
+            for ended in restored.ended.iter().filter(|ended| !ended.owes_notice) {
                 self.history.add(EntryRef { lane: lane.number(), slot: ended.slot }, ended);
             }
             for change in &restored.changes {

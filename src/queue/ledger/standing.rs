@@ -68,6 +68,8 @@ pub(in crate::queue) struct Standing {
     pub(in crate::queue) earlier: u32,
     pub(in crate::queue) interruptions: u16,
     pub(in crate::queue) mode: Mode,
+    /// Whether the webhook of the task is still to be told that it has failed.
+    pub(in crate::queue) owes_notice: bool,
 }
 
 impl Standing {

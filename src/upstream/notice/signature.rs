@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ring::hmac;
 
-use crate::task::{TaskId, Timestamp};
+use crate::task::Timestamp;
 
 const ID: HeaderName = HeaderName::from_static("webhook-id");
 const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -23,8 +23,8 @@ impl Signer {
     }
 
     /// Adds the id, the time and the signature over both and the body.
-    pub(super) fn sign(&self, headers: &mut HeaderMap, task: TaskId, now: Timestamp, body: &[u8]) {
-        let (id, seconds) = (task.to_string(), (now.as_millis() / 1_000).to_string());
+    pub(super) fn sign(&self, headers: &mut HeaderMap, id: String, now: Timestamp, body: &[u8]) {
+        let seconds = (now.as_millis() / 1_000).to_string();
         let signature = self.signature(&id, &seconds, body);
         for (name, value) in [(ID, id), (TIMESTAMP, seconds), (SIGNATURE, signature)] {
             if let Ok(value) = HeaderValue::try_from(value) {

@@ -1,6 +1,7 @@
 //! A server that keeps what it is sent.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -39,11 +40,13 @@ impl Recorded {
 pub(crate) struct Recorder {
     pub(crate) url: String,
     recorded: Arc<Mutex<Vec<Recorded>>>,
+    ailing: Arc<AtomicBool>,
 }
 
 #[derive(Clone)]
 struct Script {
     health: Value,
+    ailing: Arc<AtomicBool>,
     recorded: Arc<Mutex<Vec<Recorded>>>,
 }
 
@@ -52,21 +55,36 @@ impl Recorder {
         Self::worker(&[]).await
     }
 
+    /// One that listens there.
+    pub(crate) async fn start_at(address: &str) -> Self {
+        Self::listen(address, &[]).await
+    }
+
     /// A ready worker of group `default`, contract 1, with these functions.
     pub(crate) async fn worker(functions: &[&str]) -> Self {
+        Self::listen("127.0.0.1:0", functions).await
+    }
+
+    async fn listen(address: &str, functions: &[&str]) -> Self {
         let functions: Vec<Value> = functions.iter().map(|name| json!({ "name": name, "params": {} })).collect();
         let health = json!({
             "status": "ready", "group": "default", "contract": 1, "functions": functions,
             "slots": { "used": 0, "available": 4, "limit": 4, "queue": 0 },
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let recorded = Arc::<Mutex<_>>::default();
-        let script = Script { health, recorded: Arc::clone(&recorded) };
+        let ailing = Arc::<AtomicBool>::default();
+        let script = Script { health, ailing: Arc::clone(&ailing), recorded: Arc::clone(&recorded) };
         let router = Router::new().fallback(answer).with_state(script);
         // Ends with the test's runtime.
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, recorded }
+        Self { url, recorded, ailing }
+    }
+
+    /// Whether it answers 503 from here on, whatever it is sent.
+    pub(crate) fn ails(&self, ailing: bool) {
+        self.ailing.store(ailing, Ordering::SeqCst);
     }
 
     /// The first request, once it is there.
@@ -91,6 +109,9 @@ async fn answer(State(script): State<Script>, request: Request) -> Response {
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let status = serde_json::from_slice::<Value>(&body).ok().and_then(|task| task["input"]["status"].as_u64());
     script.recorded.lock().push(Recorded { headers: head.headers, body });
+    if script.ailing.load(Ordering::SeqCst) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     match status.and_then(|status| StatusCode::from_u16(status.try_into().ok()?).ok()) {
         Some(status) => (status, Json(json!({ "error": "as asked for" }))).into_response(),
         None => Json(json!({ "success": true, "result": "recorded" })).into_response(),

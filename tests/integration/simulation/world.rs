@@ -30,6 +30,8 @@ pub(super) struct World {
     workers: Vec<Arc<Worker>>,
     runs: Arc<Mutex<Vec<Run>>>,
     overcommitted: Mutex<Vec<String>>,
+    /// Tasks whose webhooks were told that they have failed.
+    noticed: Mutex<Vec<TaskId>>,
 }
 
 struct Worker {
@@ -83,6 +85,7 @@ impl World {
             workers,
             runs: Arc::default(),
             overcommitted: Mutex::default(),
+            noticed: Mutex::default(),
         });
         for worker in &world.workers {
             world.revive(worker);
@@ -110,7 +113,7 @@ impl World {
             80..=94 => 2,
             _ => 3,
         }];
-        let mode = ["sync", "async", "stream"][(self.chance.number() % 3) as usize];
+        let mode = ["sync", "async", "stream", "webhook"][(self.chance.number() % 4) as usize];
         let mut options = json!({});
         if self.chance.fraction() < 0.1 {
             options["timeoutMs"] = json!(200 + self.chance.number() % 5_000);
@@ -124,7 +127,7 @@ impl World {
         let mode = if lane == "deserted" { "sync" } else { mode };
         json!({
             "group": lane, "function": "f", "contract": 1, "mode": mode,
-            "priority": self.chance.number() % 5, "options": options,
+            "priority": self.chance.number() % 5, "options": options, "webhook": { "url": "http://receiver" },
         })
     }
 
@@ -202,6 +205,11 @@ impl World {
             runs.entry(run.task).or_default().push(run.clone());
         }
         runs
+    }
+
+    /// How often the webhook of a task was told that it has failed.
+    pub(super) fn notices_of(&self, task: TaskId) -> usize {
+        self.noticed.lock().iter().filter(|noticed| **noticed == task).count()
     }
 
     pub(super) fn assert_never_overcommitted(&self) {
@@ -306,7 +314,8 @@ fn plain(status: u16, body: &'static str) -> Answer {
 #[async_trait]
 impl Notifier for World {
     async fn notify(&self, notice: Notice) {
-        panic!("no task here has a webhook: {notice:?}");
+        tokio::time::sleep(Duration::from_millis(self.chance.number() % 2_000)).await;
+        self.noticed.lock().push(notice.task);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The inside of a lane, under its lock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -13,7 +13,9 @@ use crate::queue::ledger::entry::Entry;
 use crate::queue::ledger::order::Order;
 use crate::queue::ledger::standing::Phase;
 use crate::queue::ledger::store::{EntryRef, Note, Store};
-use crate::queue::{ClaimRequest, Lease, NewTask, QueueError, Released, RequestId, Settled, Settlement, StateCounts};
+use crate::queue::{
+    ClaimRequest, Lease, NewTask, OwedNotice, QueueError, Released, RequestId, Settled, Settlement, StateCounts,
+};
 use crate::task::{ErrorCode, LaneKey, TaskId, TaskSpec, Timestamp};
 
 /// The inside of a lane. Tasks are named by their slots here: four bytes instead of sixteen.
@@ -26,6 +28,8 @@ pub(super) struct Inner<S> {
     pub(super) ready: BTreeMap<Order, u32>,
     pub(super) timers: Timers,
     pub(super) running: HashMap<u32, Hold, RandomState>,
+    /// The notices that tasks owe.
+    pub(super) owed: BTreeSet<OwedNotice>,
     pub(super) counts: StateCounts,
     pub(super) paused: bool,
     pub(super) next_sequence: u64,
@@ -48,6 +52,7 @@ impl<S: Store> Inner<S> {
             ready: BTreeMap::new(),
             timers: Timers::default(),
             running: HashMap::default(),
+            owed: BTreeSet::new(),
             counts: StateCounts::default(),
             paused: false,
             next_sequence: 0,
@@ -68,7 +73,11 @@ impl<S: Store> Inner<S> {
     }
 
     pub(super) fn remove(&mut self, slot: u32) -> Option<Entry> {
-        self.entries.try_remove(slot as usize)
+        let entry = self.entries.try_remove(slot as usize)?;
+        if let Some(ended_at) = entry.standing.phase.finished_at() {
+            self.owed.remove(&OwedNotice { ended_at, task: entry.id });
+        }
+        Some(entry)
     }
 
     pub(super) fn at(&self, slot: u32) -> Option<&Entry> {
@@ -209,6 +218,7 @@ impl<S: Store> Inner<S> {
         self.counts.running -= 1;
         *self.counts.of(state) += 1;
         if state.is_ending() {
+            self.take_down_owed(slot);
             change.ended = self.ended(slot);
         } else {
             change.waiting = 1;
@@ -247,6 +257,7 @@ impl<S: Store> Inner<S> {
         entry.change(phase);
         *self.counts.of(before) -= 1;
         *self.counts.of(phase.state()) += 1;
+        self.take_down_owed(slot);
         self.note(slot, false, true);
         Change { waiting: -1, ended: self.ended(slot), ..Change::default() }
     }
@@ -268,7 +279,8 @@ impl<S: Store> Inner<S> {
         let entry = self.at(slot)?;
         let at = entry.standing.phase.finished_at()?;
         let (task, state) = (entry.id, entry.standing.state());
-        Some(Ended { task, slot, state, code: entry.code(), at, bytes: entry.bytes() })
+        let owes_notice = entry.standing.owes_notice;
+        Some(Ended { task, slot, state, code: entry.code(), at, bytes: entry.bytes(), owes_notice })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Change, Lane};
 use crate::queue::ledger::standing::Phase;
 use crate::queue::ledger::store::Store;
-use crate::queue::{MAX_POSITION, Requeued};
+use crate::queue::{MAX_POSITION, OwedNotice, Requeued};
 use crate::task::{TaskId, Timestamp};
 
 impl<S: Store> Lane<S> {
@@ -18,6 +18,7 @@ impl<S: Store> Lane<S> {
         };
         entry.begin_again(sequence, expires_at);
         inner.next_sequence += 1;
+        inner.owed.remove(&OwedNotice { ended_at, task: id });
         *inner.counts.of(before) -= 1;
         inner.counts.queued += 1;
         let alarm = inner.wait(slot);

@@ -76,6 +76,7 @@ impl<S: Store> Lane<S> {
             inner.next_sequence = inner.next_sequence.max(standing.order.sequence() + 1);
             *inner.counts.of(state) += 1;
             if state.is_ending() {
+                inner.take_down_owed(slot);
                 restored.ended.extend(inner.ended(slot));
             } else if standing.mode == Mode::Stream || state == TaskState::Running {
                 unsettled.push(slot);
