@@ -18,7 +18,7 @@ use crate::task::Clock;
 const DAMAGED: u8 = 1;
 /// It could not be looked at, or not be written to where it was to go.
 const CANNOT: u8 = 2;
-/// A task cannot take longer than that without a word of how far it is.
+/// Between two words of how far it is.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
