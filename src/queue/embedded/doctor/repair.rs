@@ -1,8 +1,9 @@
 //! A new log of what can be read.
 //!
-//! The new log is written and checked beside the damaged one (`queue.new`). Then the damaged one is moved away (`queue` to
-//! `queue.damaged-…`) and the new one into its place. So `queue.new` is worth nothing while there is a `queue`, and is the log if there is
-//! none: whoever finds that ends the repair, and a balancer does not begin an empty log beside it.
+//! The new log is written and checked beside the damaged one (`queue.building`), and then called `queue.new`. The damaged one is moved
+//! away (`queue` to `queue.damaged-…`) and the new one into its place. So `queue.building` is never worth anything, `queue.new` nothing
+//! while there is a `queue`, and is the log if there is none: whoever finds that ends the repair, and a balancer does not begin an empty
+//! log beside it.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -22,6 +23,7 @@ use super::{Doctor, read};
 use crate::config::Durability;
 use crate::task::{TaskId, Timestamp};
 
+const BUILDING: &str = "queue.building";
 const NEW: &str = "queue.new";
 const DAMAGED: &str = "queue.damaged-";
 /// How large the groups of the new log are, about.
@@ -73,11 +75,13 @@ impl Doctor {
     ///
     /// [`OpenError`]: the log is where and as it was, or (see [`Self::end_repair`]) moved away, and the new one ready.
     pub fn repair(mut self, now: Timestamp) -> Result<Repaired, OpenError> {
-        let new = self.data.join(NEW);
-        let tasks = self.write_new(&new).inspect_err(|_| {
+        let building = self.data.join(BUILDING);
+        let tasks = self.build(&building).inspect_err(|_| {
             // Without room for it nothing of it is to be left.
-            let _ = fs::remove_dir_all(&new);
+            let _ = fs::remove_dir_all(&building);
         })?;
+        remove(&self.data.join(NEW))?;
+        rename(&self.data, BUILDING, NEW)?;
         let damaged = format!("{DAMAGED}{}", now.to_rfc3339().replace(':', ""));
         rename(&self.data, QUEUE, &damaged)?;
         rename(&self.data, NEW, QUEUE)?;
@@ -85,12 +89,10 @@ impl Doctor {
         Ok(Repaired { damaged: self.data.join(damaged), tasks })
     }
 
-    fn write_new(&mut self, new: &Path) -> Result<u64, OpenError> {
+    /// Writes what can be read to a new log and reads it back; says how many tasks that is.
+    fn build(&mut self, new: &Path) -> Result<u64, OpenError> {
         let cannot = |error| OpenError::io("cannot write", new, error);
-        if new.exists() {
-            // Left over by a repair that was cut off.
-            fs::remove_dir_all(new).map_err(cannot)?;
-        }
+        remove(new)?;
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -148,6 +150,14 @@ fn copy_task(
         }
     }
     Ok(codec::put_change(group, id, &known.standing, None, None).map(drop))
+}
+
+/// Removes what a repair that was cut off has left.
+fn remove(directory: &Path) -> Result<(), OpenError> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OpenError::io("cannot remove", directory, error)),
+        _ => Ok(()),
+    }
 }
 
 fn rename(data: &Path, from: &str, to: &str) -> Result<(), OpenError> {

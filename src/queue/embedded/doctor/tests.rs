@@ -352,12 +352,16 @@ async fn a_repaired_log_opens_with_every_readable_task_and_its_key() {
     }
     bench.store();
     let doctor = bench.examine().unwrap();
-    // What an earlier try has left.
-    std::fs::create_dir(bench.data.path().join("queue.new")).unwrap();
+    // What earlier tries have left.
+    let left = ["queue.building", "queue.new"].map(|name| bench.data.path().join(name));
+    for directory in &left {
+        std::fs::create_dir(directory).unwrap();
+        std::fs::write(directory.join(LogBytes::name(0)), "half of it").unwrap();
+    }
     let repaired = doctor.repair(NOW).unwrap();
     assert_eq!(repaired.tasks, 58);
     assert_eq!(std::fs::read(repaired.damaged.join(LogBytes::name(0))).unwrap(), bench.log[..4096]);
-    assert!(!bench.data.path().join("queue.new").exists());
+    assert!(left.iter().all(|directory| !directory.exists()));
 
     let after = Doctor::examine(bench.data.path(), &mut |_, _| {}).unwrap().findings().clone();
     assert!(after.is_sound(), "{after:#?}");
