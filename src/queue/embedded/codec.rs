@@ -140,8 +140,7 @@ pub(super) fn read_lane(body: &[u8]) -> Result<(LaneKey, bool), FrameError> {
 
 fn put(buffer: &mut Vec<u8>, kind: Kind, row: &impl Serialize) -> Result<std::ops::Range<usize>, FrameError> {
     frame::put(buffer, kind, |buffer| {
-        // The vector is taken and given back: postcard extends what it owns.
-        *buffer = postcard::to_extend(row, std::mem::take(buffer))?;
+        postcard::to_io(row, buffer)?;
         Ok(())
     })
 }

@@ -69,6 +69,10 @@ impl Batch {
         self.notes.is_empty() && self.waiters.is_empty() && self.reads.is_empty()
     }
 
+    const fn has_no_waiters(&self) -> bool {
+        self.waiters.is_empty() && self.reads.is_empty()
+    }
+
     /// Tells everybody who waits that what they wait for cannot be written for now.
     pub(super) fn fail(&mut self, error: &QueueError) {
         for waiter in self.waiters.drain(..) {
@@ -99,40 +103,49 @@ impl Store for Journal {
     const KEEPS: bool = true;
 
     fn note(&self, note: Note) {
-        self.add(|batch| batch.notes.push(note));
+        // Whoever noted something waits for it: the writer is woken then.
+        self.pending.lock().batch.notes.push(note);
     }
 }
 
 impl Journal {
-    fn add(&self, add: impl FnOnce(&mut Batch)) {
-        let mut pending = self.pending.lock();
-        add(&mut pending.batch);
-        if mem::take(&mut pending.parked) {
-            self.arrived.notify_one();
-        }
-    }
-
     /// Waits until everything noted so far is in the log.
     pub(super) async fn flushed(&self) -> Written {
-        let written = {
+        let (waiter, written) = oneshot::channel();
+        let first = {
             let mut pending = self.pending.lock();
             if pending.batch.is_empty() && !pending.writing {
                 return Ok(());
             }
-            let (waiter, written) = oneshot::channel();
+            let first = pending.batch.has_no_waiters();
             pending.batch.waiters.push(waiter);
-            if mem::take(&mut pending.parked) {
-                self.arrived.notify_one();
-            }
-            written
+            first
         };
+        self.wake_writer(first).await;
         written.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Wakes the writer for a batch, once whatever else is ready to run on this thread has added to it: under load a group is as
+    /// large as what comes in at once, and a wake serves all of it; without load nothing else is ready.
+    async fn wake_writer(&self, first: bool) {
+        if !first {
+            return;
+        }
+        let wake = Wake(self);
+        tokio::task::yield_now().await;
+        drop(wake);
     }
 
     /// Reads the detail of a task, once everything noted so far is in the log.
     pub(super) async fn load(&self, stored: Stored) -> Loaded {
         let (reader, loaded) = oneshot::channel();
-        self.add(|batch| batch.reads.push((stored, reader)));
+        let first = {
+            let mut pending = self.pending.lock();
+            let first = pending.batch.has_no_waiters();
+            pending.batch.reads.push((stored, reader));
+            first
+        };
+        self.wake_writer(first).await;
         loaded.await.unwrap_or_else(|_| Err(stopped().into()))
     }
 
@@ -186,6 +199,18 @@ impl Journal {
     pub(super) fn close(&self) {
         self.pending.lock().closed = true;
         self.arrived.notify_one();
+    }
+}
+
+/// Wakes the writer when dropped: also if the one who was to do it goes away meanwhile.
+struct Wake<'a>(&'a Journal);
+
+impl Drop for Wake<'_> {
+    fn drop(&mut self) {
+        let mut pending = self.0.pending.lock();
+        if !pending.batch.is_empty() && mem::take(&mut pending.parked) {
+            self.0.arrived.notify_one();
+        }
     }
 }
 

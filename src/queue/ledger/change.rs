@@ -37,12 +37,16 @@ impl<S: Store> Ledger<S> {
                 place.insert(idempotency.key.clone(), id);
             }
             let (slot, taken, change) = lane.add(task, request, self.clock.now());
-            self.follow(lane.number(), &change);
-            (Some(EntryRef { lane: lane.number(), slot }), Ok((Enqueued::New, taken)))
+            (Some(EntryRef { lane: lane.number(), slot }), Ok((Enqueued::New, Some((taken, change)))))
         });
-        added.unwrap_or_else(|| {
-            Ok((Enqueued::Known, request.and_then(|request| self.claim(&lane.key().clone(), request))))
-        })
+        match added {
+            Some(Ok((Enqueued::New, Some((taken, change))))) => {
+                self.follow(lane.number(), &change);
+                Ok((Enqueued::New, taken))
+            }
+            Some(refused) => refused.map(|(enqueued, _)| (enqueued, None)),
+            None => Ok((Enqueued::Known, request.and_then(|request| self.claim(lane.key(), request)))),
+        }
     }
 
     /// Claims the head of a lane.
