@@ -193,8 +193,8 @@ fn a_changed_byte_costs_no_more_than_the_entry_it_is_in() {
 #[test]
 fn whatever_byte_is_changed_it_is_sound_only_if_a_balancer_starts_on_it_and_costs_one_task() {
     let whole = Bench::of(3);
-    let in_a_header = |at: usize| whole.groups.iter().any(|start| (*start..start + 25).contains(&at));
-    for at in (0..whole.log.len()).filter(|at| in_a_header(*at) || at % 13 == 0) {
+    let in_a_header = |at: usize| whole.groups.iter().any(|start| (*start..start + 18).contains(&at));
+    for at in (0..whole.log.len()).filter(|at| in_a_header(*at) || at % 41 == 0) {
         let mut bench = Bench::of(3);
         bench.log[at] ^= 0x40;
         let found = bench.findings();
