@@ -196,7 +196,7 @@ fn whatever_byte_is_changed_it_is_sound_only_if_a_balancer_starts_on_it_and_cost
     let in_a_header = |at: usize| whole.groups.iter().any(|start| (*start..start + 18).contains(&at));
     for at in (0..whole.log.len()).filter(|at| in_a_header(*at) || at % 41 == 0) {
         let mut bench = Bench::of(3);
-        bench.log[at] ^= 0x40;
+        bench.log[at] ^= 1;
         let found = bench.findings();
         assert!(found.task_count() >= 8, "byte {at}: {found:#?}");
         assert_eq!(found.is_sound(), at >= whole.groups[3], "byte {at}: {found:#?}");
