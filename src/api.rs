@@ -34,6 +34,7 @@ use http::{Method, Uri};
 pub use auth::{LbKey, require_key};
 pub use error::ApiError;
 pub use path::normalize_path;
+pub use task_json::TaskJson;
 
 use crate::dispatch::Dispatcher;
 use crate::task::ErrorCode;

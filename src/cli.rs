@@ -2,6 +2,7 @@
 
 mod config;
 mod demo;
+mod doctor;
 mod health;
 mod runtime;
 mod serve;
@@ -37,6 +38,8 @@ enum Command {
     Config,
     /// Ask a running balancer whether it is ready; exits 0 if so.
     Health(health::HealthArgs),
+    /// Check the files of the embedded queue, export what can be read, repair them.
+    Doctor(doctor::DoctorArgs),
 }
 
 impl Cli {
@@ -49,6 +52,7 @@ impl Cli {
             Command::Worker(args) => runtime::multi_threaded()?.block_on(worker::run(args)),
             Command::Config => config::run(),
             Command::Health(args) => health::run(&args),
+            Command::Doctor(args) => doctor::run(&args),
         }
     }
 }

@@ -35,7 +35,9 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 pub use claim::{Claim, ClaimRequest, Lease, MAX_SKIPPED, RequestId};
-pub use embedded::{EmbeddedQueue, OpenError};
+pub use embedded::{
+    Damage, Doctor, EmbeddedQueue, Findings, LogFile, OpenError, Repaired, TaskCounts, TornTail, UnreadableTask,
+};
 pub use error::QueueError;
 pub use filter::{LaneCounts, StateCounts, TaskFilter, TaskPage};
 pub use memory::MemoryQueue;

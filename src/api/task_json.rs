@@ -11,7 +11,7 @@ use crate::task::{
 /// A task as the API shows it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct TaskJson<'a> {
+pub struct TaskJson<'a> {
     task_id: TaskId,
     state: TaskState,
     group: &'a str,

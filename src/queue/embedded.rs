@@ -7,8 +7,10 @@
 //!   is in a group; `space`: how much of which file is of use still.
 //! - `recovery`: from the log back to the ledger; `reader`: what the ledger has let go of; `lock`: one process a directory;
 //!   `reserve`: room for the ends of tasks on a full disk.
+//! - `doctor`: what can be done about a log that is damaged, while no balancer runs on it.
 
 mod codec;
+mod doctor;
 mod error;
 mod files;
 mod frame;
@@ -26,6 +28,7 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::doctor::{Damage, Doctor, Findings, LogFile, Repaired, TaskCounts, TornTail, UnreadableTask};
 pub use self::error::OpenError;
 use self::journal::{Health, Journal};
 use self::lock::DirectoryLock;
@@ -69,6 +72,7 @@ impl EmbeddedQueue {
     ) -> Result<Self, OpenError> {
         let lock = DirectoryLock::take(data)?;
         let directory = data.join(QUEUE);
+        doctor::refuse_half_repaired(data)?;
         std::fs::create_dir_all(&directory).map_err(|error| OpenError::io("cannot make", &directory, error))?;
         let journal = Arc::new(Journal::default());
         let ledger = Arc::new(Ledger::new(limits, clock, Arc::clone(&journal)));

@@ -2,6 +2,7 @@
 
 mod config;
 mod demo;
+mod doctor;
 mod health;
 mod serve;
 
@@ -30,7 +31,7 @@ async fn help_names_every_subcommand() {
     for args in [["--help"], ["-h"], ["help"]] {
         let (code, lines, errors) = parts(&run(&args, &[], directory.path()).await);
         assert_eq!((code, errors.len()), (Some(0), 0));
-        for name in ["serve", "demo", "worker", "config", "health"] {
+        for name in ["serve", "demo", "worker", "config", "health", "doctor"] {
             assert!(lines.iter().any(|line| line.trim_start().starts_with(name)), "{name} in {lines:#?}");
         }
     }

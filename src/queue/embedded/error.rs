@@ -28,7 +28,7 @@ pub enum OpenError {
     },
     /// A file is damaged, and not just torn at its end.
     #[error(
-        "{file} is damaged at byte {offset} ({reason}). Nothing was changed. `andera-lb doctor` says what can be read, and exports it"
+        "{file} is damaged at byte {offset} ({reason}). Nothing was changed. `andera-lb doctor` says what can be read, exports it, and repairs the log"
     )]
     Damaged {
         /// The file.
@@ -37,6 +37,12 @@ pub enum OpenError {
         offset: u64,
         /// What is wrong.
         reason: String,
+    },
+    /// A repair was cut off between its last two steps.
+    #[error("a repair of {directory} was cut off before its end: `andera-lb doctor --repair` ends it")]
+    HalfRepaired {
+        /// The directory of the log.
+        directory: String,
     },
     /// The store was written by another version.
     #[error(

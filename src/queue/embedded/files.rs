@@ -13,7 +13,7 @@ use wal_db::{SegmentedStore, WalError, WalStore};
 /// How large a file of the log is.
 pub(super) const SEGMENT: u64 = 64 << 20;
 
-const BEGINNING: &str = "beginning";
+pub(super) const BEGINNING: &str = "beginning";
 const NEW_BEGINNING: &str = "beginning.new";
 
 type Result<T> = std::result::Result<T, WalError>;

@@ -13,9 +13,9 @@ use crate::config::Durability;
 use crate::queue::ledger::Place;
 
 /// What the log puts before a group: its length and checksum.
-const GROUP_HEADER: u64 = 8;
+pub(super) const GROUP_HEADER: u64 = 8;
 /// The largest group; a body may be as large as `REQUEST_BODY_LIMIT`.
-const LARGEST_GROUP: u32 = u32::MAX / 2;
+pub(super) const LARGEST_GROUP: u32 = u32::MAX / 2;
 
 /// A group that was written.
 #[derive(Clone, Copy, Debug)]

@@ -28,7 +28,7 @@ impl Reader {
     /// The detail of a task.
     pub(super) fn load(&self, mut stored: Stored) -> Result<Detail, ReadError> {
         let bytes = self.log.read(stored.task)?;
-        let spec = codec::read_task(frame::read(&bytes)?.body, &self.sealer)?;
+        let spec = codec::read_task(frame::read(&bytes)?.body, |id, sealed| self.sealer.open(id, sealed))?;
         if spec.id != stored.id {
             return Err(another(spec.id).into());
         }

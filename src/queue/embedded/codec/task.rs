@@ -104,11 +104,14 @@ pub(in crate::queue::embedded) fn read_task_head(body: &[u8]) -> Result<StoredTa
     })
 }
 
-/// Reads a task as it was submitted. A worker key that cannot be opened is an unreadable one.
-pub(in crate::queue::embedded) fn read_task(body: &[u8], sealer: &Sealer) -> Result<TaskSpec, FrameError> {
+/// Reads a task as it was submitted; its worker key is what `open` makes of the sealed one.
+pub(in crate::queue::embedded) fn read_task(
+    body: &[u8],
+    open: impl FnOnce(TaskId, &[u8]) -> WorkerKey,
+) -> Result<TaskSpec, FrameError> {
     let (head, row): (HeadRow<'_>, SpecRow<'_>) = postcard::from_bytes(body)?;
     let id = TaskId::from_u128(u128::from_be_bytes(head.id));
-    let worker_key: WorkerKey = sealer.open(id, row.worker_key);
+    let worker_key = open(id, row.worker_key);
     let idempotency = match (head.key, row.body_hash) {
         (Some(text), Some(body_hash)) => Some(Idempotency::stored(key(text)?, body_hash, &worker_key)),
         _ => None,
