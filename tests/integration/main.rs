@@ -5,6 +5,7 @@
 mod batch;
 mod choice;
 mod cli;
+mod crash;
 mod drain;
 mod harness;
 mod idempotency;
@@ -15,8 +16,10 @@ mod lost_workers;
 mod openapi;
 mod protocol;
 mod readme;
+mod recovery;
 mod retries;
 mod sample_worker;
+mod secrets;
 mod simulation;
 mod streams;
 mod task_api;
