@@ -56,8 +56,10 @@ async fn the_key_to_the_workers_is_in_no_file_and_no_log() {
         (KEY, with(echo, hook.clone())),
         (KEY, with(fail, hook)),
     ] {
-        let request = with_key(&app, key, &body).header("idempotency-key", format!("key {}", ids.len()));
-        ids.push(Answer::of(request.send().await.unwrap()).await.task_id());
+        let request = with_key(&app, key, &body).header("idempotency-key", format!("key-{}", ids.len()));
+        let answer = Answer::of(request.send().await.unwrap()).await;
+        assert!(answer.header("x-task-id").is_some(), "{body}: {}", answer.text());
+        ids.push(answer.task_id());
     }
     for id in ids.iter().filter(|id| **id != ids[4]) {
         app.ended(id).await;

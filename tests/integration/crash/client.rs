@@ -125,7 +125,8 @@ impl Client {
 
     /// Waits until the balancer is elsewhere; `false` once the storm is over.
     pub(super) async fn moved(&mut self) -> bool {
-        self.url.changed().await.is_ok() && !self.url.borrow().is_empty()
+        let over = self.url.borrow().is_empty();
+        !over && self.url.changed().await.is_ok() && !self.url.borrow().is_empty()
     }
 
     fn request(&self, method: &str, path: &str) -> RequestBuilder {
