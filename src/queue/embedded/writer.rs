@@ -73,10 +73,11 @@ impl Writer {
         sealer: Arc<Sealer>,
         space: Space,
         reserve: Reserve,
+        step: u64,
     ) -> Self {
         let journal = Arc::clone(ledger.store());
         let reader = Reader::new(log.reader(), Arc::clone(&sealer));
-        let (tidy, buffer, marks) = (Tidy::default(), Vec::new(), Vec::new());
+        let (tidy, buffer, marks) = (Tidy::new(step), Vec::new(), Vec::new());
         Self { ledger, journal, log, reader, sealer, space, tidy, reserve, buffer, marks }
     }
 
