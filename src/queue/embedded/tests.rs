@@ -1,6 +1,7 @@
 //! The store at its limits: full disks, failing ones, small files.
 
 mod disk;
+mod dying;
 mod failing;
 mod full;
 mod random;

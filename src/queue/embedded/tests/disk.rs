@@ -14,6 +14,7 @@ use super::super::sizes::Sizes;
 pub(super) struct Disk {
     /// Bytes that can still be written, the reserve's own aside.
     room: AtomicU64,
+    dead: AtomicBool,
     pub(super) fail_sync: AtomicBool,
     pub(super) fail_truncate: AtomicBool,
     pub(super) fail_cut: AtomicBool,
@@ -26,6 +27,7 @@ impl Default for Disk {
         let never = || AtomicBool::new(false);
         Self {
             room: AtomicU64::new(u64::MAX),
+            dead: never(),
             fail_sync: never(),
             fail_truncate: never(),
             fail_cut: never(),
@@ -53,9 +55,15 @@ impl Disk {
         self.room.store(bytes, Ordering::SeqCst);
     }
 
+    /// Nothing is written any more, not even into the reserve's place.
+    pub(super) fn dies(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+    }
+
     /// Room again, for the reserve as well.
     pub(super) fn is_cleared(&self, folder: &Path) {
         self.has_room_for(u64::MAX);
+        self.dead.store(false, Ordering::SeqCst);
         let _ = std::fs::remove_dir(folder.join("reserve"));
     }
 }
@@ -79,6 +87,9 @@ impl FailingStore {
 
 impl WalStore for FailingStore {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), WalError> {
+        if self.disk.dead.load(Ordering::SeqCst) {
+            return Err(broken());
+        }
         let room = self.disk.room.load(Ordering::SeqCst);
         if room == u64::MAX {
             return self.store.write_at(offset, bytes);
