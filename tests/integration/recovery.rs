@@ -1,6 +1,7 @@
 //! What a balancer finds when it starts in the directory of an earlier one.
 
 mod damage;
+mod full_disk;
 mod lock;
 
 use andera_lb::task::{Clock, Timestamp};

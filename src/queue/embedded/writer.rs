@@ -3,6 +3,9 @@
 mod tidy;
 mod trouble;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 use std::{mem, thread};

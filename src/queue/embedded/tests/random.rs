@@ -210,7 +210,9 @@ fn holds(steps: Vec<Step>) {
     runtime.block_on(async {
         // Without a timer paused time stands still.
         let clock = Clock::simulated(Timestamp::from_millis(1_700_000_000_000));
-        let bench = Bench { clock: clock.clone(), ..Bench::new() };
+        // Smaller than most tasks, and never too large: everything is copied again and again.
+        let sizes = Sizes { segment: 1_024, slack: 0, ..SMALL };
+        let bench = Bench { clock: clock.clone(), sizes, ..Bench::new() };
         let model = MemoryQueue::new(limits(), clock);
         let mut pair = Pair { bench: &bench, model, queue: Some(bench.open()), tasks: Vec::new(), claims: Vec::new() };
         for step in steps {

@@ -14,7 +14,7 @@ pub(super) struct Tidy {
     /// How many bytes are looked at between two batches.
     step: u64,
     /// The next group to look at, and where to stop.
-    from: Option<(u64, u64)>,
+    pub(super) from: Option<(u64, u64)>,
     /// Where the log is to begin, until it does.
     cut: Option<u64>,
     /// What is known of the lanes themselves, and may be in what is cut off, is written behind it.
