@@ -93,7 +93,7 @@ impl EmbeddedQueue {
         let journal = Arc::new(Journal::default());
         let ledger = Arc::new(Ledger::new(limits, clock, Arc::clone(&journal)));
         let files = open(&directory).map_err(|error| OpenError::io("cannot open", &directory, error::as_io(error)))?;
-        let (log, space) = recovery::recover(&directory, files, sizes, durability, &ledger)?;
+        let (log, space) = recovery::recover(&directory, &files, sizes, durability, &ledger)?;
         let mut reserve = Reserve::new(&directory, sizes.reserve);
         reserve.take_for(&journal);
 

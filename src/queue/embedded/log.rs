@@ -58,27 +58,27 @@ impl Log {
     /// Opens the log that is in these files and gives every entry to `each`, oldest first. A torn end is cut off; damage is refused.
     pub(super) fn open(
         directory: &Path,
-        files: Files,
+        files: &Files,
         durability: Durability,
         mut each_group: impl FnMut(Group),
         mut each: impl FnMut(Place, Frame<'_>) -> Result<(), FrameError>,
     ) -> Result<Self, OpenError> {
         let config = WalConfig::new().with_open_policy(OpenPolicy::Strict).with_max_record_size(LARGEST_GROUP);
         let wal =
-            Wal::with_store_and_config(files.clone(), config).map_err(|error| open_error(directory, &files, error))?;
+            Wal::with_store_and_config(files.clone(), config).map_err(|error| open_error(directory, files, error))?;
         let torn = wal.truncated_on_open();
         let mut log = Self { wal, files: files.clone(), durability, last: Lsn::new(0), broken: false, torn };
         let mut found = 0_u64;
-        for record in log.wal.iter().map_err(|error| open_error(directory, &files, error))? {
-            let record = record.map_err(|error| open_error(directory, &files, error))?;
+        for record in log.wal.iter().map_err(|error| open_error(directory, files, error))? {
+            let record = record.map_err(|error| open_error(directory, files, error))?;
             let start = record.lsn().get();
             let group = Group::at(start, record.len());
             each_group(group);
             for entry in frame::entries(record.data(), group.entries) {
-                let (place, frame) = entry.map_err(|error| damaged(&files, group.entries, &error))?;
+                let (place, frame) = entry.map_err(|error| damaged(files, group.entries, &error))?;
                 match frame.kind {
-                    Kind::Header => check_format(directory, &files, frame.body)?,
-                    _ => each(place, frame).map_err(|error| damaged(&files, place.offset, &error))?,
+                    Kind::Header => check_format(directory, files, frame.body)?,
+                    _ => each(place, frame).map_err(|error| damaged(files, place.offset, &error))?,
                 }
             }
             log.last = record.lsn();
@@ -87,7 +87,7 @@ impl Log {
         if found == 0 {
             // Whoever cuts off a group that failed needs one that is whole before it.
             let mut header = Vec::new();
-            codec::put_header(&mut header).map_err(|error| damaged(&files, 0, &error))?;
+            codec::put_header(&mut header).map_err(|error| damaged(files, 0, &error))?;
             let group = log.append(&header).map_err(|error| OpenError::io("cannot write to", directory, error))?;
             each_group(group);
         }

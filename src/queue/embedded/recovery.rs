@@ -17,7 +17,7 @@ use crate::queue::ledger::{Ledger, Place, Written};
 /// Opens the log and fills the books from it.
 pub(super) fn recover(
     directory: &Path,
-    files: Files,
+    files: &Files,
     sizes: Sizes,
     durability: Durability,
     ledger: &Ledger<Journal>,

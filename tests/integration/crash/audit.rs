@@ -86,11 +86,11 @@ impl After {
             (Kind::Once, ("failed", Some("interrupted")) | ("completed", None)) => {
                 assert!(runs <= 1, "{runs} runs: {task}");
             }
-            (Kind::Stream, ("completed", None) | ("cancelled", Some("client_gone"))) => {}
-            (Kind::Fails, ("failed", Some(_))) => {}
             (Kind::Cancelled, ("cancelled", Some("cancelled"))) => assert_eq!(runs, 0, "{task}"),
             (Kind::Cancelled, ("delayed", None)) => assert!(!sent.cancelled, "it was cancelled: {task}"),
-            (Kind::Works | Kind::Recovers | Kind::Keyed | Kind::Batch | Kind::Delayed, ("completed", None)) => {}
+            (Kind::Stream, ("completed", None) | ("cancelled", Some("client_gone")))
+            | (Kind::Fails, ("failed", Some(_)))
+            | (Kind::Works | Kind::Recovers | Kind::Keyed | Kind::Batch | Kind::Delayed, ("completed", None)) => {}
             _ => panic!("{sent:?} has become {task}"),
         }
         let Told::All { status, body, .. } = &sent.told else { return };

@@ -85,7 +85,7 @@ async fn the_emptied_marker_of_the_log_does_no_harm_and_a_bad_beginning_is_refus
     let own = ["beginning", "reserve", "beginning.new"];
     let files = std::fs::read_dir(bench.folder()).unwrap().map(|file| file.unwrap().path());
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-    let markers: Vec<_> = files.filter(|file| !own.contains(&&*name(file)) && !name(file).ends_with(".wal")).collect();
+    let markers: Vec<_> = files.filter(|file| !own.contains(&&*name(file)) && file.extension().is_none()).collect();
     assert_eq!(markers.len(), 1, "{markers:?}");
     std::fs::write(&markers[0], []).unwrap();
     std::fs::write(bench.folder().join("beginning.new"), [1]).unwrap();

@@ -45,13 +45,13 @@ fn step() -> impl Strategy<Value = Step> {
         8 => add,
         3 => lane.clone().prop_map(|lane| Step::AddAndClaim { lane }),
         8 => lane.clone().prop_map(|lane| Step::Claim { lane }),
-        6 => task.clone().prop_map(Step::Complete),
-        2 => task.clone().prop_map(Step::Fail),
-        2 => (task.clone(), any::<bool>()).prop_map(|(claim, later)| Step::Retry { claim, later }),
-        2 => (task.clone(), any::<bool>()).prop_map(|(claim, interrupted)| Step::Release { claim, interrupted }),
-        1 => task.clone().prop_map(Step::Cancel),
-        1 => task.clone().prop_map(Step::Promote),
-        1 => (task.clone(), 0..3_u32).prop_map(|(task, priority)| Step::Prefer { task, priority }),
+        6 => task.prop_map(Step::Complete),
+        2 => task.prop_map(Step::Fail),
+        2 => (task, any::<bool>()).prop_map(|(claim, later)| Step::Retry { claim, later }),
+        2 => (task, any::<bool>()).prop_map(|(claim, interrupted)| Step::Release { claim, interrupted }),
+        1 => task.prop_map(Step::Cancel),
+        1 => task.prop_map(Step::Promote),
+        1 => (task, 0..3_u32).prop_map(|(task, priority)| Step::Prefer { task, priority }),
         1 => task.prop_map(Step::Again),
         1 => (lane, any::<bool>()).prop_map(|(lane, paused)| Step::Pause { lane, paused }),
         1 => Just(Step::Purge),
@@ -94,8 +94,8 @@ impl Pair<'_> {
         assert_eq!(self.queue().settle(&lease, settlement).await, expected);
     }
 
-    fn takes(&mut self, claim: Option<Claim>, expected: Option<Claim>) {
-        assert_eq!(format!("{claim:?}"), format!("{expected:?}"));
+    fn takes(&mut self, claim: Option<Claim>, expected: Option<&Claim>) {
+        assert_eq!(format!("{:?}", claim.as_ref()), format!("{expected:?}"));
         self.claims.extend(claim.map(|claim| claim.lease));
     }
 
@@ -122,13 +122,13 @@ impl Pair<'_> {
                 let (expected, first) = self.model.enqueue_and_claim(task.clone(), request.clone()).await.unwrap();
                 let (enqueued, claim) = self.queue().enqueue_and_claim(task, request).await.unwrap();
                 assert_eq!(enqueued, expected);
-                self.takes(claim, first);
+                self.takes(claim, first.as_ref());
             }
             Step::Claim { lane: number } => {
                 let (lane, request) = (lane(&group(number)), self.bench.request());
                 let expected = self.model.claim(&lane, request.clone()).await.unwrap();
                 let claim = self.queue().claim(&lane, request).await.unwrap();
-                self.takes(claim, expected);
+                self.takes(claim, expected.as_ref());
             }
             Step::Complete(claim) => self.settle(claim, complete()).await,
             Step::Fail(claim) => self.settle(claim, fail()).await,

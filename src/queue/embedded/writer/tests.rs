@@ -36,7 +36,7 @@ async fn a_copy_says_of_a_task_only_what_goes_with_it() {
     let (clock, sizes) = (Clock::system(), Sizes::default());
     let ledger = Arc::new(Ledger::new(limits(), clock.clone(), Arc::new(Journal::default())));
     let files = Files::open(&folder, sizes.segment).unwrap();
-    let (log, space) = recover(&folder, files, sizes, Durability::System, &ledger).unwrap();
+    let (log, space) = recover(&folder, &files, sizes, Durability::System, &ledger).unwrap();
     let reserve = Reserve::new(&folder, 4096);
     let mut writer = Writer::new(Arc::clone(&ledger), log, Arc::new(sealer()), space, reserve, sizes.step);
     let tasks = Bench::new(|limits, clock| Arc::new(MemoryQueue::new(limits, clock)), limits());
