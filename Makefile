@@ -1,7 +1,7 @@
 # `make help` lists what there is. ARGS is passed on, for instance: make demo ARGS="--port 0"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deny bench bench-queue
+.PHONY: help demo test lint deny bench bench-queue chaos
 
 # command:package. A C compiler builds `ring` and links; the tests send signals with `kill`.
 BUILD_TOOLS := cc:build-essential
@@ -35,6 +35,10 @@ bench: rust ## Throughput and CPU per task beside nginx; ARGS="--quick" for a sh
 bench-queue: rust ## Writes a second, memory, disk and recovery of the queue; ARGS="--smoke" for a short look
 	@scripts/need.sh $(BUILD_TOOLS)
 	cargo bench --locked --bench queue -- $(ARGS)
+
+chaos: rust ## Kills a balancer under load 50 times, fills a disk (by root); CHAOS_KILLS=200 for more, CHAOS_SEED for the same
+	@scripts/need.sh $(TEST_TOOLS)
+	cargo test --locked --test integration -- --ignored --nocapture --test-threads 1 crash:: recovery:: $(ARGS)
 
 .PHONY: rust
 rust:

@@ -20,25 +20,31 @@ mod log;
 mod reader;
 mod recovery;
 mod reserve;
+mod sizes;
 mod space;
 mod task_queue;
 mod unanswered;
 mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
 
 pub use self::doctor::{Damage, Doctor, Findings, LogFile, Repaired, TaskCounts, TornTail, UnreadableTask};
 pub use self::error::OpenError;
+use self::files::Files;
 use self::journal::{Health, Journal};
 use self::lock::DirectoryLock;
 use self::reader::Reader;
 use self::reserve::Reserve;
+use self::sizes::Sizes;
 use self::writer::{Writer, WriterThread};
-use super::ledger::{Found, Ledger, Taken};
+use super::ledger::{Found, Ledger, Place, Seen, Stored, Taken};
 use super::{Claim, ClaimRequest, QueueError, QueueLimits, Sealer, Settlement};
 use crate::config::Durability;
-use crate::task::{Clock, ErrorCode, LaneKey};
+use crate::task::{Clock, ErrorCode, LaneKey, TaskId};
 
 /// The folder of the log in the data directory.
 const QUEUE: &str = "queue";
@@ -70,19 +76,34 @@ impl EmbeddedQueue {
         sealer: Sealer,
         durability: Durability,
     ) -> Result<Self, OpenError> {
+        let sizes = Sizes::default();
+        Self::open_on(data, limits, clock, sealer, durability, sizes, |directory| Files::open(directory, sizes.segment))
+    }
+
+    /// The same with these sizes, on the files that `open` opens.
+    fn open_on(
+        data: &Path,
+        limits: QueueLimits,
+        clock: Clock,
+        sealer: Sealer,
+        durability: Durability,
+        sizes: Sizes,
+        open: impl FnOnce(&Path) -> Result<Files, wal_db::WalError>,
+    ) -> Result<Self, OpenError> {
         let lock = DirectoryLock::take(data)?;
         let directory = data.join(QUEUE);
         doctor::refuse_half_repaired(data)?;
         std::fs::create_dir_all(&directory).map_err(|error| OpenError::io("cannot make", &directory, error))?;
         let journal = Arc::new(Journal::default());
         let ledger = Arc::new(Ledger::new(limits, clock, Arc::clone(&journal)));
-        let (log, space) = recovery::recover(&directory, durability, &ledger)?;
-        let mut reserve = Reserve::new(&directory);
+        let files = open(&directory).map_err(|error| OpenError::io("cannot open", &directory, error::as_io(error)))?;
+        let (log, space) = recovery::recover(&directory, &files, sizes, durability, &ledger)?;
+        let mut reserve = Reserve::new(&directory, sizes.reserve);
         reserve.take_for(&journal);
 
         let sealer = Arc::new(sealer);
         let reader = Reader::new(log.reader(), Arc::clone(&sealer));
-        let writer = Writer::new(Arc::clone(&ledger), log, sealer, space, reserve);
+        let writer = Writer::new(Arc::clone(&ledger), log, sealer, space, reserve, sizes.step);
         let writer = writer.start().map_err(|error| OpenError::io("cannot start a thread for", &directory, error))?;
         Ok(Self { _writer: writer, ledger, journal, reader, _lock: lock })
     }
@@ -90,21 +111,31 @@ impl EmbeddedQueue {
     /// The claim of a task that was taken, once that is in the log. `None` if the task cannot be read: it has failed then.
     async fn claim_of(&self, taken: Taken) -> Result<Option<Claim>, QueueError> {
         let (lease, standing) = (taken.lease.clone(), taken.standing);
-        let stored = match taken.found {
+        let mut stored = match taken.found {
             Found::Here { spec, last_attempt } => {
                 self.journal.flushed().await?;
                 return Ok(Some(Claim::of(lease, &standing, spec, last_attempt)));
             }
             Found::Stored(stored) => *stored,
         };
-        match self.journal.load(stored).await {
+        let detail = loop {
+            let tried = stored.task;
+            match self.journal.load(stored).await {
+                Err(journal::LoadError::Read(error)) => match self.moved(lease.task, tried) {
+                    Some(elsewhere) => stored = elsewhere,
+                    None => break Err(error),
+                },
+                Err(journal::LoadError::Queue(error)) => return Err(error),
+                Ok(detail) => break Ok(detail),
+            }
+        };
+        match detail {
             Ok(detail) => {
                 let last_attempt = detail.last_attempt(standing.earlier);
                 let spec = self.ledger.warm(taken.entry, &lease, detail).ok_or(QueueError::LeaseLost)?;
                 Ok(Some(Claim::of(lease, &standing, spec, last_attempt)))
             }
-            Err(journal::LoadError::Queue(error)) => Err(error),
-            Err(journal::LoadError::Read(error)) => {
+            Err(error) => {
                 tracing::error!(task = %lease.task, %error, "a task cannot be read any more, and has failed");
                 let error = format!("What is stored of the task cannot be read: {error}").into();
                 let code = ErrorCode::Internal;
@@ -112,6 +143,14 @@ impl EmbeddedQueue {
                 self.journal.flushed().await?;
                 Ok(None)
             }
+        }
+    }
+
+    /// Where a task is that was copied away, and the place it was at cut off, before it was read there.
+    fn moved(&self, id: TaskId, tried: Place) -> Option<Stored> {
+        match self.ledger.look(id)?.seen {
+            Seen::Stored(stored) if stored.task != tried => Some(*stored),
+            _ => None,
         }
     }
 

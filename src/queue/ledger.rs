@@ -35,6 +35,7 @@ pub(super) use self::detail::{Detail, End, Found, Place, Seen, Stored};
 pub(super) use self::entry::{Part, Written};
 use self::history::History;
 use self::index::Index;
+pub(super) use self::kept::Whereabouts;
 use self::keys::Keys;
 pub(super) use self::lane::Taken;
 use self::lane::{Change, Ended};

@@ -5,6 +5,7 @@
 mod batch;
 mod choice;
 mod cli;
+mod crash;
 mod drain;
 mod harness;
 mod idempotency;
@@ -16,8 +17,10 @@ mod notices;
 mod openapi;
 mod protocol;
 mod readme;
+mod recovery;
 mod retries;
 mod sample_worker;
+mod secrets;
 mod simulation;
 mod streams;
 mod task_api;

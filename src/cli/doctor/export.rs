@@ -133,6 +133,7 @@ mod tests {
             }),
             error: None,
             code: None,
+            owes_notice: false,
         };
         let line = String::from_utf8(line(record).unwrap()).unwrap();
         assert_eq!(line.matches('\n').count(), 1);

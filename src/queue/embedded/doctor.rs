@@ -22,10 +22,11 @@ pub(super) use self::repair::refuse_half_repaired;
 use self::scan::{Scan, Scanned, entry_bytes};
 use super::codec::{self, FORMAT};
 use super::error::OpenError;
-use super::files::{BEGINNING, SEGMENT};
+use super::files::BEGINNING;
 use super::frame::{self, FrameError};
 use super::lock::DirectoryLock;
 use super::log::ReadError;
+use super::sizes::SEGMENT;
 use crate::queue::ledger::{Detail, Place};
 use crate::task::{TaskId, TaskRecord, WorkerKey};
 

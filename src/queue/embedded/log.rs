@@ -7,7 +7,7 @@ use wal_db::{Lsn, OpenPolicy, Wal, WalConfig, WalError, WalStore};
 
 use super::codec::{self, FORMAT};
 use super::error::{OpenError, as_io};
-use super::files::{Files, SEGMENT};
+use super::files::Files;
 use super::frame::{self, Frame, FrameError, Kind};
 use crate::config::Durability;
 use crate::queue::ledger::Place;
@@ -55,29 +55,30 @@ pub(super) enum ReadError {
 }
 
 impl Log {
-    /// Opens the log in a directory and gives every entry to `each`, oldest first. A torn end is cut off; damage is refused.
+    /// Opens the log that is in these files and gives every entry to `each`, oldest first. A torn end is cut off; damage is refused.
     pub(super) fn open(
         directory: &Path,
+        files: &Files,
         durability: Durability,
         mut each_group: impl FnMut(Group),
         mut each: impl FnMut(Place, Frame<'_>) -> Result<(), FrameError>,
     ) -> Result<Self, OpenError> {
-        let files = Files::open(directory).map_err(|error| OpenError::io("cannot open", directory, as_io(error)))?;
         let config = WalConfig::new().with_open_policy(OpenPolicy::Strict).with_max_record_size(LARGEST_GROUP);
-        let wal = Wal::with_store_and_config(files.clone(), config).map_err(|error| open_error(directory, error))?;
+        let wal =
+            Wal::with_store_and_config(files.clone(), config).map_err(|error| open_error(directory, files, error))?;
         let torn = wal.truncated_on_open();
-        let mut log = Self { wal, files, durability, last: Lsn::new(0), broken: false, torn };
+        let mut log = Self { wal, files: files.clone(), durability, last: Lsn::new(0), broken: false, torn };
         let mut found = 0_u64;
-        for record in log.wal.iter().map_err(|error| open_error(directory, error))? {
-            let record = record.map_err(|error| open_error(directory, error))?;
+        for record in log.wal.iter().map_err(|error| open_error(directory, files, error))? {
+            let record = record.map_err(|error| open_error(directory, files, error))?;
             let start = record.lsn().get();
             let group = Group::at(start, record.len());
             each_group(group);
             for entry in frame::entries(record.data(), group.entries) {
-                let (place, frame) = entry.map_err(|error| damaged(directory, group.entries, &error))?;
+                let (place, frame) = entry.map_err(|error| damaged(files, group.entries, &error))?;
                 match frame.kind {
-                    Kind::Header => check_format(directory, frame.body)?,
-                    _ => each(place, frame).map_err(|error| damaged(directory, place.offset, &error))?,
+                    Kind::Header => check_format(directory, files, frame.body)?,
+                    _ => each(place, frame).map_err(|error| damaged(files, place.offset, &error))?,
                 }
             }
             log.last = record.lsn();
@@ -86,9 +87,12 @@ impl Log {
         if found == 0 {
             // Whoever cuts off a group that failed needs one that is whole before it.
             let mut header = Vec::new();
-            codec::put_header(&mut header).map_err(|error| damaged(directory, 0, &error))?;
+            codec::put_header(&mut header).map_err(|error| damaged(files, 0, &error))?;
             let group = log.append(&header).map_err(|error| OpenError::io("cannot write to", directory, error))?;
             each_group(group);
+        }
+        if let Err(error) = log.files.finish_cut() {
+            tracing::warn!(%error, "cannot remove old files of the queue's log");
         }
         Ok(log)
     }
@@ -170,29 +174,23 @@ impl LogReader {
     }
 }
 
-fn check_format(directory: &Path, body: &[u8]) -> Result<(), OpenError> {
+fn check_format(directory: &Path, files: &Files, body: &[u8]) -> Result<(), OpenError> {
     match codec::read_header(body) {
         Ok(FORMAT) => Ok(()),
         Ok(found) => Err(OpenError::Format { file: directory.display().to_string(), found, known: FORMAT }),
-        Err(error) => Err(damaged(directory, 0, &error)),
+        Err(error) => Err(damaged(files, 0, &error)),
     }
 }
 
-fn damaged(directory: &Path, offset: u64, error: &FrameError) -> OpenError {
-    let (file, offset) = file_at(directory, offset);
+fn damaged(files: &Files, offset: u64, error: &FrameError) -> OpenError {
+    let (file, offset) = files.file_at(offset);
     OpenError::Damaged { file, offset, reason: error.to_string() }
 }
 
-/// The file of the log, and the place in it, of an offset of the log.
-pub(super) fn file_at(directory: &Path, offset: u64) -> (String, u64) {
-    let file = directory.join(format!("{:020}.wal", offset / SEGMENT));
-    (file.display().to_string(), offset % SEGMENT)
-}
-
-fn open_error(directory: &Path, error: WalError) -> OpenError {
+fn open_error(directory: &Path, files: &Files, error: WalError) -> OpenError {
     match error {
         WalError::Corruption { offset, reason } => {
-            let (file, offset) = file_at(directory, offset);
+            let (file, offset) = files.file_at(offset);
             OpenError::Damaged { file, offset, reason: reason.to_string() }
         }
         other => OpenError::io("cannot read the log in", directory, as_io(other)),

@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use super::codec;
 use super::error::OpenError;
+use super::files::Files;
 use super::frame::{Frame, FrameError, Kind};
 use super::journal::Journal;
 use super::log::Log;
+use super::sizes::Sizes;
 use super::space::Space;
 use crate::config::Durability;
 use crate::queue::ledger::{Ledger, Place, Written};
@@ -15,13 +17,16 @@ use crate::queue::ledger::{Ledger, Place, Written};
 /// Opens the log and fills the books from it.
 pub(super) fn recover(
     directory: &Path,
+    files: &Files,
+    sizes: Sizes,
     durability: Durability,
     ledger: &Ledger<Journal>,
 ) -> Result<(Log, Space), OpenError> {
     let began = Instant::now();
-    let space = std::cell::RefCell::new(Space::default());
+    let space = std::cell::RefCell::new(Space::new(sizes));
     let log = Log::open(
         directory,
+        files,
         durability,
         |group| space.borrow_mut().group(group.start, group.end),
         |place, frame| take_in(ledger, &mut space.borrow_mut(), place, frame),

@@ -1,13 +1,11 @@
 //! Room for the ends of tasks on a full disk.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::journal::{Health, Journal};
 
-/// What the tasks that run when the disk fills up may need: their ends, and the copies that free old segments.
-const SIZE: u64 = 32 << 20;
 const FILE: &str = "reserve";
 
 /// A file that only takes room. When the disk is full it is given up, so that what runs can end; new tasks are refused until there
@@ -15,13 +13,14 @@ const FILE: &str = "reserve";
 #[derive(Debug)]
 pub(super) struct Reserve {
     path: PathBuf,
+    size: u64,
     held: bool,
 }
 
 impl Reserve {
-    /// The reserve of that directory, not held yet.
-    pub(super) fn new(directory: &Path) -> Self {
-        Self { path: directory.join(FILE), held: false }
+    /// A reserve of that many bytes in that directory, not held yet.
+    pub(super) fn new(directory: &Path, size: u64) -> Self {
+        Self { path: directory.join(FILE), size, held: false }
     }
 
     pub(super) const fn is_held(&self) -> bool {
@@ -30,7 +29,7 @@ impl Reserve {
 
     /// Takes the room; an error says why not, and leaves nothing behind.
     pub(super) fn take(&mut self) -> io::Result<()> {
-        if self.held || fs::metadata(&self.path).is_ok_and(|file| file.len() == SIZE) {
+        if self.held || fs::metadata(&self.path).is_ok_and(|file| file.len() == self.size) {
             self.held = true;
             return Ok(());
         }
@@ -63,15 +62,11 @@ impl Reserve {
 
     fn fill(&self) -> io::Result<()> {
         let mut file = File::create(&self.path)?;
-        if allocate(&file).is_ok() {
+        if allocate(&file, self.size).is_ok() {
             return Ok(());
         }
         // Zeros that are written, not a hole: a hole takes no room.
-        let zeros = vec![0; 1 << 20];
-        for _ in 0..SIZE / zeros.len() as u64 {
-            file.write_all(&zeros)?;
-        }
-        Ok(())
+        io::copy(&mut io::repeat(0).take(self.size), &mut file).map(drop)
     }
 
     /// Gives the room up; `false` if it was given up before.
@@ -82,12 +77,12 @@ impl Reserve {
 
 /// Takes the room without writing anything, where the file system can do that.
 #[cfg(target_os = "linux")]
-fn allocate(file: &File) -> io::Result<()> {
-    Ok(rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, SIZE)?)
+fn allocate(file: &File, size: u64) -> io::Result<()> {
+    Ok(rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, size)?)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn allocate(_: &File) -> io::Result<()> {
+fn allocate(_: &File, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -98,10 +93,10 @@ mod tests {
     #[test]
     fn takes_room_once_and_gives_it_back() {
         let directory = tempfile::tempdir().unwrap();
-        let mut reserve = Reserve::new(directory.path());
+        let mut reserve = Reserve::new(directory.path(), 4096);
         reserve.take().unwrap();
-        assert_eq!(fs::metadata(directory.path().join(FILE)).unwrap().len(), SIZE);
-        let mut after_a_restart = Reserve::new(directory.path());
+        assert_eq!(fs::metadata(directory.path().join(FILE)).unwrap().len(), 4096);
+        let mut after_a_restart = Reserve::new(directory.path(), 4096);
         after_a_restart.take().unwrap();
         assert!(after_a_restart.give_up());
         assert!(!after_a_restart.give_up());

@@ -2,25 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use super::files::SEGMENT;
+use super::sizes::Sizes;
 use crate::queue::ledger::Place;
-
-/// How much more than twice what is of use the log may be, before what is of use is copied to its end.
-const SLACK: u64 = 256 << 20;
 
 /// How many bytes of each file of the log are of use. A file counts from the first group that begins in it: that is where the log may
 /// be cut.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Space {
+    sizes: Sizes,
     files: BTreeMap<u64, u64>,
     end: u64,
 }
 
 impl Space {
+    pub(super) const fn new(sizes: Sizes) -> Self {
+        Self { sizes, files: BTreeMap::new(), end: 0 }
+    }
+
     /// A group was added that begins at `start`; nothing of it is of use yet.
     pub(super) fn group(&mut self, start: u64, end: u64) {
-        let newest = self.files.last_key_value().map(|(first, _)| first / SEGMENT);
-        if newest.is_none_or(|newest| newest < start / SEGMENT) {
+        let newest = self.files.last_key_value().map(|(first, _)| first / self.sizes.segment);
+        if newest.is_none_or(|newest| newest < start / self.sizes.segment) {
             self.files.insert(start, 0);
         }
         self.end = end;
@@ -54,7 +56,7 @@ impl Space {
     pub(super) fn wasteful(&self) -> Option<(u64, u64)> {
         let mut starts = self.files.keys();
         let (first, second) = (*starts.next()?, *starts.next()?);
-        (self.size() > 2 * self.live() + SLACK).then_some((first, second))
+        (self.size() > 2 * self.live() + self.sizes.slack).then_some((first, second))
     }
 
     /// Bytes from the beginning of the log to its end.
@@ -72,13 +74,19 @@ impl Space {
 mod tests {
     use super::*;
 
+    const SEGMENT: u64 = 1_000;
+
+    fn space() -> Space {
+        Space::new(Sizes { segment: SEGMENT, slack: 4 * SEGMENT, ..Sizes::default() })
+    }
+
     fn place(offset: u64) -> Place {
         Place { offset, length: 100 }
     }
 
     #[test]
     fn a_group_that_spans_two_files_belongs_to_the_first() {
-        let mut space = Space::default();
+        let mut space = space();
         space.group(0, SEGMENT + 500);
         space.used(place(SEGMENT + 100));
         space.group(SEGMENT + 500, SEGMENT + 900);
@@ -89,7 +97,7 @@ mod tests {
 
     #[test]
     fn nothing_is_cut_behind_what_is_of_use_nor_the_last_file() {
-        let mut space = Space::default();
+        let mut space = space();
         for file in 0..4 {
             space.group(file * SEGMENT, (file + 1) * SEGMENT);
         }
@@ -103,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_log_of_waste_is_worth_copying_once_it_is_large() {
-        let mut space = Space::default();
+        let mut space = space();
         for file in 0..5 {
             space.group(file * SEGMENT, (file + 1) * SEGMENT);
         }

@@ -3,6 +3,9 @@
 mod tidy;
 mod trouble;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 use std::{mem, thread};
@@ -73,10 +76,11 @@ impl Writer {
         sealer: Arc<Sealer>,
         space: Space,
         reserve: Reserve,
+        step: u64,
     ) -> Self {
         let journal = Arc::clone(ledger.store());
         let reader = Reader::new(log.reader(), Arc::clone(&sealer));
-        let (tidy, buffer, marks) = (Tidy::default(), Vec::new(), Vec::new());
+        let (tidy, buffer, marks) = (Tidy::new(step), Vec::new(), Vec::new());
         Self { ledger, journal, log, reader, sealer, space, tidy, reserve, buffer, marks }
     }
 

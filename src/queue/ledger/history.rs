@@ -35,6 +35,11 @@ impl History {
         inner.bytes = inner.bytes + ended.bytes - replaced.map_or(0, |replaced| replaced.bytes);
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> u64 {
+        self.inner.lock().ended.len() as u64
+    }
+
     /// Takes out a task that is no ended one any more.
     pub(super) fn remove(&self, task: TaskId, ended_at: Timestamp) {
         let mut inner = self.inner.lock();

@@ -3,11 +3,24 @@
 use smallvec::SmallVec;
 
 use super::Ledger;
-use super::detail::Place;
+use super::detail::{End, Place};
 use super::entry::Written;
 use super::standing::Standing;
 use super::store::{EntryRef, Store};
-use crate::task::{LaneKey, TaskId};
+use crate::task::{Attempt, LaneKey, TaskId};
+
+/// Where a task stands, and where the store has it.
+#[derive(Debug)]
+pub(in crate::queue) struct Whereabouts {
+    pub(in crate::queue) entry: EntryRef,
+    pub(in crate::queue) standing: Standing,
+    /// Its fixed part first.
+    pub(in crate::queue) places: [Option<Place>; 3],
+    /// Its attempts, if the store may not have all of them.
+    pub(in crate::queue) attempts: Option<Vec<Attempt>>,
+    /// Its end, if the store may not have it.
+    pub(in crate::queue) end: Option<End>,
+}
 
 impl<S: Store> Ledger<S> {
     /// The store has a part of a task. Gives the places that are of no use any more, or nothing if the task is not there any more.
@@ -20,11 +33,10 @@ impl<S: Store> Ledger<S> {
         self.lanes.of(entry)?.written(entry.slot, id, written)
     }
 
-    /// Where a task stands, and where the store has it: its fixed part first.
-    pub(in crate::queue) fn places(&self, id: TaskId) -> Option<(EntryRef, Standing, [Option<Place>; 3])> {
+    /// Where a task stands, and where the store has it.
+    pub(in crate::queue) fn places(&self, id: TaskId) -> Option<Whereabouts> {
         let entry = self.index.get(id)?;
-        let (standing, places) = self.lanes.of(entry)?.places(entry.slot, id)?;
-        Some((entry, standing, places))
+        self.lanes.of(entry)?.places(entry.slot, id)
     }
 
     /// The lanes that are paused.

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use self::inner::Inner;
 use super::detail::{Detail, Found, Place, Seen};
 use super::entry::Written;
+use super::kept::Whereabouts;
 use super::standing::{Phase, Standing};
 use super::store::{EntryRef, Note, Store};
 use crate::queue::{
@@ -229,8 +230,13 @@ impl<S: Store> Lane<S> {
     }
 
     /// Where a task stands, and where the store has it.
-    pub(super) fn places(&self, slot: u32, id: TaskId) -> Option<(Standing, [Option<Place>; 3])> {
-        self.inner.lock().entry(slot, id).map(|entry| (entry.standing, entry.places()))
+    pub(super) fn places(&self, slot: u32, id: TaskId) -> Option<Whereabouts> {
+        let inner = self.inner.lock();
+        let entry = inner.entry(slot, id)?;
+        let attempts = entry.detail().map(|detail| detail.attempts.clone()).filter(|attempts| !attempts.is_empty());
+        let end = entry.end().filter(|_| entry.standing.state().is_ending()).cloned();
+        let at = EntryRef { lane: inner.number, slot };
+        Some(Whereabouts { entry: at, standing: entry.standing, places: entry.places(), attempts, end })
     }
 
     /// Forgets a task that ended at that moment; whether it held an idempotency key. `None` if it has been run again since.

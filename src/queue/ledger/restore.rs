@@ -85,7 +85,6 @@ impl<S: Store> Ledger<S> {
         for lane in self.lanes.all() {
             let restored = lane.restored(now, self.limits.max_interruptions);
             recovered.interrupted += restored.interrupted;
-            recovered.ended += restored.ended.len() as u64;
             self.waiting.fetch_add(restored.waiting, Ordering::Relaxed);
             for ended in restored.ended.iter().filter(|ended| !ended.owes_notice) {
                 self.history.add(EntryRef { lane: lane.number(), slot: ended.slot }, ended);
@@ -97,6 +96,9 @@ impl<S: Store> Ledger<S> {
                 self.alarm.set(at);
             }
         }
+        // What had been forgotten before is not seen again.
+        self.evict(usize::MAX);
+        recovered.ended = self.history.len();
         recovered.waiting = self.waiting.load(Ordering::Relaxed);
         recovered
     }

@@ -1,6 +1,6 @@
 //! A balancer as a process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::OnceLock;
 
@@ -18,6 +18,8 @@ pub(crate) struct TestApp {
     /// Its base address.
     pub(crate) url: String,
     directory: TempDir,
+    /// What it was started with.
+    env: Vec<(String, String)>,
 }
 
 impl TestApp {
@@ -48,9 +50,48 @@ impl TestApp {
         ];
         all.retain(|(name, _)| !env.iter().any(|(other, _)| other == name));
         all.extend(env);
-        let process = Process::start(&["serve"], &all, directory.path());
+        let env: Vec<_> = all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let process = serve(&env, directory.path());
         let address = process.printed("listening address=").await;
-        Self { process, url: format!("http://{address}"), directory }
+        Self { process, url: format!("http://{address}"), directory, env }
+    }
+
+    /// `kill -9`.
+    pub(crate) async fn kill(&mut self) {
+        self.process.kill().await;
+    }
+
+    /// Starts it anew in its directory, once its process has ended. It need not listen yet when this returns.
+    pub(crate) fn launch(&mut self) {
+        self.process = serve(&self.env, self.directory.path());
+    }
+
+    /// Starts it anew in its directory, on another port, once its process has ended.
+    pub(crate) async fn restart(&mut self) {
+        self.launch();
+        self.listens().await;
+    }
+
+    /// The same with further variables from now on.
+    pub(crate) async fn restart_with(&mut self, env: &[(&str, &str)]) {
+        self.env.retain(|(name, _)| !env.iter().any(|(other, _)| other == name));
+        self.env.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self.restart().await;
+    }
+
+    /// Waits until it listens.
+    pub(crate) async fn listens(&mut self) {
+        self.url = format!("http://{}", self.process.printed("listening address=").await);
+    }
+
+    /// A second balancer with the same variables and in the same directory.
+    pub(crate) fn second(&self) -> Process {
+        serve(&self.env, self.directory.path())
+    }
+
+    /// Where it keeps its files.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
     }
 
     /// Waits until that many workers are ready.
@@ -180,6 +221,11 @@ impl TestApp {
     pub(crate) async fn exited(&mut self) -> ExitStatus {
         self.process.ended().await
     }
+}
+
+fn serve(env: &[(String, String)], directory: &Path) -> Process {
+    let env: Vec<_> = env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    Process::start(&["serve"], &env, directory)
 }
 
 /// The body with further fields.

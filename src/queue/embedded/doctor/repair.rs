@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 
 use super::super::QUEUE;
 use super::super::codec;
-use super::super::error::OpenError;
-use super::super::files::SEGMENT;
+use super::super::error::{OpenError, as_io};
+use super::super::files::Files;
 use super::super::frame::FrameError;
 use super::super::lock::DirectoryLock;
 use super::super::log::Log;
+use super::super::sizes::SEGMENT;
 use super::catalogue::{Catalogue, Known};
 use super::raw::LogBytes;
 use super::scan::entry_bytes;
@@ -97,7 +98,8 @@ impl Doctor {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(new).map_err(cannot)?;
-        let mut log = Log::open(new, Durability::Disk, |_| {}, |_, _| Ok(()))?;
+        let files = Files::open(new, SEGMENT).map_err(|error| cannot(as_io(error)))?;
+        let mut log = Log::open(new, &files, Durability::Disk, |_| {}, |_, _| Ok(()))?;
         let tasks = copy(&mut self.bytes, &self.catalogue, &mut log).map_err(cannot)?;
         drop(log);
         sync_directory(new).map_err(cannot)?;

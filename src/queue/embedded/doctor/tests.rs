@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::{Durability, Settings};
 use crate::queue::embedded::EmbeddedQueue;
+use crate::queue::embedded::files::Files;
 use crate::queue::embedded::log::Log;
 use crate::queue::ledger::{Order, Phase, Standing};
 use crate::queue::{QueueLimits, Sealer, TaskFilter, TaskQueue};
@@ -31,6 +32,10 @@ struct Bench {
 }
 
 impl Bench {
+    fn files(&self) -> Files {
+        Files::open(&self.directory(), SEGMENT).unwrap()
+    }
+
     /// A log of a header and so many groups of three tasks each.
     fn of(groups: u64) -> Self {
         let settings = Settings::from_pairs([("LB_AUTH_KEY", "k")]).unwrap();
@@ -124,7 +129,17 @@ fn spec(n: u64) -> TaskSpec {
 fn standing(n: u64, version: u32, phase: Phase) -> Standing {
     let expires_at = spec(n).expires_at;
     let order = Order::new(None, n);
-    Standing { phase, order, expires_at, version, attempts: 0, earlier: 0, interruptions: 0, mode: Mode::Async }
+    Standing {
+        phase,
+        order,
+        expires_at,
+        version,
+        attempts: 0,
+        earlier: 0,
+        interruptions: 0,
+        mode: Mode::Async,
+        owes_notice: false,
+    }
 }
 
 /// All of `0..count` but these.
@@ -164,7 +179,7 @@ fn a_sound_log_over_several_files_is_read_whole() {
 #[test]
 fn a_log_of_the_real_writer_is_read_and_not_touched() {
     let bench = Bench::of(0);
-    let mut log = Log::open(&bench.directory(), Durability::System, |_| {}, |_, _| Ok(())).unwrap();
+    let mut log = Log::open(&bench.directory(), &bench.files(), Durability::System, |_| {}, |_, _| Ok(())).unwrap();
     let mut entries = Vec::new();
     (0..9).for_each(|n| bench.put_task(&mut entries, n));
     log.append(&entries).unwrap();
@@ -200,7 +215,7 @@ fn whatever_byte_is_changed_it_is_sound_only_if_a_balancer_starts_on_it_and_cost
         let found = bench.findings();
         assert!(found.task_count() >= 8, "byte {at}: {found:#?}");
         assert_eq!(found.is_sound(), at >= whole.groups[3], "byte {at}: {found:#?}");
-        let opened = Log::open(&bench.directory(), Durability::System, |_| {}, |_, _| Ok(()));
+        let opened = Log::open(&bench.directory(), &bench.files(), Durability::System, |_| {}, |_, _| Ok(()));
         assert_eq!(found.is_sound(), opened.is_ok(), "byte {at}: {found:#?}");
     }
 }
