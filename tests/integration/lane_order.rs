@@ -24,6 +24,8 @@ const START: Timestamp = Timestamp::from_millis(1_700_000_000_400);
 /// Time passes in whole ticks; whatever falls due does so between two of them.
 const TICK: Duration = Duration::from_secs(1);
 const HALF_A_TICK: Duration = Duration::from_millis(500);
+/// Longer than the queue takes to look at what is due, so short that there may be dozens within a tick.
+const A_LOOK: Duration = Duration::from_millis(6);
 /// Never runs out.
 const LEASE: Duration = Duration::from_hours(1_000);
 
@@ -39,6 +41,7 @@ proptest! {
             tokio::time::sleep(Duration::from_millis(1)).await;
             for step in steps {
                 course.take(&step).await;
+                course.expire_what_came_back_late().await;
                 course.agree().await;
             }
         });
@@ -145,6 +148,13 @@ impl Course {
                 tokio::time::sleep(TICK * ticks).await;
                 self.model.pass(u64::from(ticks));
             }
+        }
+    }
+
+    /// What waits again after its time fails at the queue's next look at it.
+    async fn expire_what_came_back_late(&mut self) {
+        if self.model.expire() {
+            tokio::time::sleep(A_LOOK).await;
         }
     }
 

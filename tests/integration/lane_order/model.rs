@@ -234,14 +234,20 @@ impl Model {
         (before - self.tasks.len()) as u64
     }
 
+    /// What waits and has expired fails; whether there was any.
+    pub(super) fn expire(&mut self) -> bool {
+        let now = self.now;
+        let late = self.tasks.iter_mut().filter(|task| task.state.is_waiting() && task.expires_at <= now);
+        late.map(|task| task.state = TaskState::Failed).count() > 0
+    }
+
     /// Lets time pass: what has expired fails, even if its time to run has come as well.
     pub(super) fn pass(&mut self, ticks: u64) {
         self.now += ticks;
+        self.expire();
         let now = self.now;
         for task in self.tasks.iter_mut().filter(|task| task.state.is_waiting()) {
-            if task.expires_at <= now {
-                task.state = TaskState::Failed;
-            } else if task.state == TaskState::Delayed && task.run_at.is_some_and(|at| at <= now) {
+            if task.state == TaskState::Delayed && task.run_at.is_some_and(|at| at <= now) {
                 task.state = TaskState::Queued;
             }
         }

@@ -19,7 +19,7 @@ use crate::task::{Clock, Contract, LaneKey, Mode, TaskOptions, TaskSpec, Timesta
 /// How large a file of these logs is.
 const SIZE: u64 = 4096;
 /// The tasks that lie in that file, or reach into it.
-const IN_THE_THIRD_FILE: std::ops::Range<u64> = 36..56;
+const IN_THE_THIRD_FILE: std::ops::Range<u64> = 36..55;
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// A log in the making.
