@@ -13,6 +13,11 @@ async fn health_says_more_to_who_has_the_key() {
     let app = TestApp::start_for(&[&worker.url, &odd.url], &[]).await;
     app.ready(2).await;
     let health = || client().get(format!("{}/health", app.url));
+    let told = || async { send(health().header("authorization", LB_KEY)).await.json() };
+    until("the odd one is found out", || async {
+        told().await["invalidWorkers"].as_array().is_some_and(|odd| odd.len() == 1)
+    })
+    .await;
     for request in [health(), health().header("authorization", "wrong"), health().header("x-lb-auth", "wrong")] {
         let answer = send(request).await;
         assert_eq!((answer.status, answer.json()), (200, json!({ "status": "ready" })));
