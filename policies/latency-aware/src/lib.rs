@@ -55,7 +55,7 @@ impl Policy for LatencyAware {
     }
 
     fn topology(&mut self, directory: &Directory) {
-        self.latencies.keep_workers(directory.workers.iter().map(|worker| worker.id).collect());
+        self.latencies.keep_workers(&directory.workers.iter().map(|worker| worker.id).collect());
     }
 }
 
@@ -102,13 +102,13 @@ fn drawn(candidates: &Candidates, seed: u64, count: usize) -> impl Iterator<Item
     let mut rng = Rng::new(seed);
     let len = u32::try_from(candidates.len()).unwrap_or(u32::MAX);
     let mut rows = [0; MOST];
-    let count = count.min(len as usize);
+    let count = u32::try_from(count).map_or(len, |count| count.min(len));
     // Floyd's way to draw without repetition.
-    for (at, last) in (len - count as u32..len).enumerate() {
+    for (at, last) in (len - count..len).enumerate() {
         let row = rng.below(last + 1);
         rows[at] = if rows[..at].contains(&row) { last } else { row };
     }
-    rows.into_iter().take(count).map(|row| candidates.row(row))
+    rows.into_iter().take(count as usize).map(|row| candidates.row(row))
 }
 
 export_policy!(LatencyAware, ranking, feedback);

@@ -1,5 +1,5 @@
 use andera_policy::MAX_PRIORITY;
-use andera_policy::testing::{Job, Machine, Report, Simulation, configured};
+use andera_policy::testing::{Job, Machine, Report, Run, Simulation, configured};
 
 use super::TenantFair;
 
@@ -22,7 +22,7 @@ fn started(report: &Report, tenant: &str, from_ms: u64, to_ms: u64) -> usize {
 fn a_tenant_with_few_tasks_does_not_wait_behind_one_with_many() {
     let report = simulation("{}").run(many("big", 4_000, 0).chain(many("small", 10, 1_000)));
     // 4 at once, 10 ms each: the whole takes 10 s, and the small tenant's ten are through after some rounds.
-    let worst = report.of_tenant("small").map(|run| run.took_ms()).max().unwrap();
+    let worst = report.of_tenant("small").map(Run::took_ms).max().unwrap();
     assert!(worst <= 100, "{worst} ms");
     assert_eq!(report.runs.len(), 4_010);
 }
@@ -56,7 +56,7 @@ fn shares_hold_for_as_long_as_the_lane_is_busy() {
     let rare = (0..16_000).map(|n| Job::at(n * 50).tenant("rare"));
     let report = simulation("{}").run(many("a", 60_000, 0).chain(jobs).chain(rare));
     assert!(report.runs.iter().all(|run| (1..=MAX_PRIORITY).contains(&run.priority)));
-    let worst = report.of_tenant("rare").map(|run| run.took_ms()).max().unwrap();
+    let worst = report.of_tenant("rare").map(Run::took_ms).max().unwrap();
     assert!(worst <= 100, "{worst} ms");
 }
 

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Builds every policy in Rust (each folder in policies/ with a Cargo.toml, but the crate they are written with) into policies/dist/<name>.wasm,
+# and looks at what they export.
+set -eu
+cd "$(dirname "$0")/../policies"
+
+../scripts/wasm32.sh build --locked --release --target-dir target --workspace --exclude andera-policy
+
+mkdir -p dist
+for manifest in */Cargo.toml; do
+    name=${manifest%/Cargo.toml}
+    [ "$name" = sdk ] && continue
+    # Cargo names the file after the crate, as Rust spells it.
+    cp "target/wasm32-unknown-unknown/release/$(echo "$name" | tr - _).wasm" "dist/$name.wasm"
+    printf 'policies/dist/%s.wasm\t%d KB\n' "$name" $(($(wc -c <"dist/$name.wasm") / 1000))
+done
+
+POLICIES_DIST=$PWD/dist cargo test --locked --quiet --target-dir target -p andera-policy --test exports
