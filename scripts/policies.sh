@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../policies"
 
-../scripts/wasm32.sh build --locked --release --target-dir target --workspace --exclude andera-policy
+../scripts/wasm32.sh build --release --target-dir target --workspace --exclude andera-policy
 
 mkdir -p dist
 for manifest in */Cargo.toml; do
@@ -15,4 +15,4 @@ for manifest in */Cargo.toml; do
     printf 'policies/dist/%s.wasm\t%d KB\n' "$name" $(($(wc -c <"dist/$name.wasm") / 1000))
 done
 
-POLICIES_DIST=$PWD/dist cargo test --locked --quiet --target-dir target -p andera-policy --test exports
+POLICIES_DIST=$PWD/dist cargo test --quiet --target-dir target -p andera-policy --test exports
