@@ -1,6 +1,5 @@
 #!/bin/sh
-# Builds every policy in Rust (each folder in policies/ with a Cargo.toml, but the crate they are written with) into policies/dist/<name>.wasm,
-# and looks at what they export.
+# Builds every policy of the workspace in policies/ into policies/dist/<name>.wasm, and looks at what the samples export.
 set -eu
 cd "$(dirname "$0")/../policies"
 
@@ -9,7 +8,8 @@ cd "$(dirname "$0")/../policies"
 mkdir -p dist
 for manifest in */Cargo.toml; do
     name=${manifest%/Cargo.toml}
-    [ "$name" = sdk ] && continue
+    # The crate they are written with, and projects of their own.
+    if [ "$name" = sdk ] || grep -q '^\[workspace\]' "$manifest"; then continue; fi
     # Cargo names the file after the crate, as Rust spells it.
     cp "target/wasm32-unknown-unknown/release/$(echo "$name" | tr - _).wasm" "dist/$name.wasm"
     printf 'policies/dist/%s.wasm\t%d KB\n' "$name" $(($(wc -c <"dist/$name.wasm") / 1000))
