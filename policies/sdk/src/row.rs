@@ -56,6 +56,11 @@ impl<'a> Iterator for Rows<'a> {
         self.range.next().map(|at| Row { columns: self.columns, at })
     }
 
+    #[inline]
+    fn nth(&mut self, count: usize) -> Option<Self::Item> {
+        self.range.nth(count).map(|at| Row { columns: self.columns, at })
+    }
+
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.range.size_hint()
     }

@@ -145,6 +145,11 @@ mod tests {
         // Ranked again for want of room.
         assert!(!lane.serves(2, 6) && !lane.serves(2, 6));
         assert!(lane.serves(2, 7));
+
+        // Two that came in the same millisecond.
+        let mut lane = Lane::default();
+        assert_eq!([lane.place(1, 2.0, 5), lane.place(1, 2.0, 5)], [1, 1]);
+        assert!(!lane.serves(1, 5) && lane.serves(1, 5));
     }
 
     #[test]
