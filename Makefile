@@ -1,7 +1,7 @@
 # `make help` lists what there is. ARGS is passed on, for instance: make demo ARGS="--port 0"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deny bench bench-queue chaos
+.PHONY: help demo test lint policies deny bench bench-queue bench-policy chaos
 
 # command:package. A C compiler builds `ring` and links; the tests send signals with `kill`.
 BUILD_TOOLS := cc:build-essential
@@ -17,12 +17,20 @@ demo: rust ## A balancer, three workers and some traffic, to look at
 test: rust ## All tests, what they need installed first (by root, on Debian and Ubuntu)
 	@scripts/need.sh $(TEST_TOOLS)
 	cargo test --locked $(ARGS)
+	cargo test --locked --manifest-path policies/Cargo.toml
 
 lint: rust ## Format, clippy, documentation: no warning is let through
 	@scripts/need.sh $(BUILD_TOOLS)
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+	cd policies && cargo fmt --check
+	cd policies && cargo clippy --locked --all-targets -- -D warnings
+	cd policies && RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+
+policies: rust ## The sample policies in Rust, as policies/dist/<name>.wasm
+	@scripts/need.sh $(BUILD_TOOLS)
+	@scripts/policies.sh
 
 deny: rust ## Licences, advisories and bans of the dependencies (needs cargo-deny and the internet)
 	@command -v cargo-deny >/dev/null || { echo 'cargo-deny is missing: cargo install --locked cargo-deny (about 4 minutes)' >&2; exit 1; }
