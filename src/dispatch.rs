@@ -80,7 +80,7 @@ use crate::config::TaskSettings;
 use crate::policy::PolicyEngine;
 use crate::queue::{ClaimRequest, RequestId, TaskQueue};
 use crate::task::{Chance, Clock};
-use crate::telemetry::{Metrics, PolicyMetrics};
+use crate::telemetry::Metrics;
 use crate::upstream::{Notifier, Upstream};
 use crate::workers::{SlotTotals, Slots, WorkerProbe};
 
@@ -130,7 +130,6 @@ pub struct Dispatcher {
     upstream: Arc<dyn Upstream>,
     notifier: Arc<dyn Notifier>,
     metrics: Arc<Metrics>,
-    decisions: PolicyMetrics,
     clock: Clock,
     chance: Chance,
     settings: DispatchSettings,
@@ -150,9 +149,8 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// A dispatcher of these parts, idle.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let decisions = parts.metrics.policy(parts.policy.active_name());
+        parts.policy.count_in(&parts.metrics);
         Arc::new(Self {
-            decisions,
             queue: parts.queue,
             slots: parts.slots,
             probe: parts.probe,

@@ -1,0 +1,9 @@
+//! The types and calls of `wit/routing.wit`, generated.
+
+#![expect(clippy::pedantic, reason = "generated")]
+
+wasmtime::component::bindgen!({
+    path: "wit",
+    world: "policy",
+    ownership: Borrowing { duplicate_if_necessary: false },
+});
