@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `submit` | a submission becomes a task, and runs at once if a slot is free |
 //! | `batch` | many submissions at once |
+//! | `admit` | asks the policy whether a submission becomes a task |
 //! | `client`, `patience` | a sync or stream client waits for its reply, and for how long |
 //! | `join` | a submission that is there already gets the reply of the task it repeats |
 //! | `run` | one claim: rank, reserve, deliver, and on to the next |
@@ -26,6 +27,7 @@
 //! | `bulk` | the same for all tasks that match a filter |
 //! | `drain` | the orderly end |
 
+mod admit;
 mod adopt;
 mod aside;
 mod backoff;

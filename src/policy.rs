@@ -18,7 +18,7 @@ mod status;
 mod wasm;
 
 pub use crate::task::{Candidate, Candidates};
-pub use admission::{Admission, OnFailure, SubmissionView};
+pub use admission::{Admission, SubmissionView};
 pub use context::RankContext;
 pub use directory::{Directory, FunctionEntry, LaneEntry, WorkerEntry};
 pub use engine::{PolicyEngine, Ranking};

@@ -40,13 +40,3 @@ pub enum Admission {
         retry_after: Option<Duration>,
     },
 }
-
-/// What to do with submissions while the policy fails.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFailure {
-    /// Take them, with the priority asked for.
-    #[default]
-    Native,
-    /// Refuse them.
-    Reject,
-}

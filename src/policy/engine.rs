@@ -11,8 +11,9 @@ use parking_lot::Mutex;
 use super::native::default_native;
 use super::wasm::{CheckedPolicy, LoadError, WasmPolicy};
 use super::{
-    Admission, Candidates, Directory, Failure, OnFailure, Outcome, Policy, PolicyStatus, RankContext, SubmissionView,
+    Admission, Candidates, Directory, Failure, Outcome, Policy, PolicyStatus, RankContext, SubmissionView,
 };
+use crate::config::FailureRule;
 use crate::telemetry::{Metrics, PolicyMetrics};
 
 /// So many rows of an answer are looked at. Nobody tries that many workers for one decision, and a huge answer stays cheap.
@@ -31,7 +32,7 @@ struct Inner {
     /// Its name, in the form of `POLICY`.
     native_choice: Arc<str>,
     native_metrics: OnceLock<PolicyMetrics>,
-    on_failure: OnFailure,
+    on_failure: FailureRule,
     metrics: OnceLock<Arc<Metrics>>,
     /// What there is, for policies to come.
     directory: Mutex<Arc<Directory>>,
@@ -70,11 +71,11 @@ pub struct Ranking {
 impl PolicyEngine {
     /// An engine that asks `policy`.
     pub fn new(policy: Arc<dyn Policy>) -> Self {
-        Self::with_failures(policy, OnFailure::Native)
+        Self::with_failures(policy, FailureRule::Native)
     }
 
     /// The same; `on_failure` says what becomes of submissions while a policy fails.
-    pub fn with_failures(policy: Arc<dyn Policy>, on_failure: OnFailure) -> Self {
+    pub fn with_failures(policy: Arc<dyn Policy>, on_failure: FailureRule) -> Self {
         let choice = format!("native:{}", policy.name()).into();
         let native = default_native();
         Self(Arc::new(Inner {
@@ -167,8 +168,8 @@ impl PolicyEngine {
     pub fn decides_admission(&self) -> bool {
         match &self.0.active.load().kind {
             Kind::Native { .. } => false,
-            Kind::Wasm(policy) => policy.prioritizes() || self.0.on_failure == OnFailure::Reject,
-            Kind::Missing(_) => self.0.on_failure == OnFailure::Reject,
+            Kind::Wasm(policy) => policy.prioritizes() || self.0.on_failure == FailureRule::Reject,
+            Kind::Missing(_) => self.0.on_failure == FailureRule::Reject,
         }
     }
 
@@ -184,7 +185,7 @@ impl PolicyEngine {
             },
             Kind::Wasm(policy) => match policy.pause_left() {
                 None => return Ok(Admission::Accepted(submission.priority)),
-                Some(pause) if self.0.on_failure == OnFailure::Reject => {
+                Some(pause) if self.0.on_failure == FailureRule::Reject => {
                     return Err((Failure::CircuitOpen, Some(pause)));
                 }
                 Some(_) => return Ok(Admission::Accepted(submission.priority)),
@@ -193,8 +194,8 @@ impl PolicyEngine {
         };
         self.count_fallback(&active, failure);
         match self.0.on_failure {
-            OnFailure::Native => Ok(Admission::Accepted(submission.priority)),
-            OnFailure::Reject => Err((failure, pause)),
+            FailureRule::Native => Ok(Admission::Accepted(submission.priority)),
+            FailureRule::Reject => Err((failure, pause)),
         }
     }
 

@@ -6,6 +6,9 @@ mod batch;
 mod choice;
 mod cli;
 mod drain;
+#[path = "../guests/guest.rs"]
+#[expect(dead_code, unreachable_pub, reason = "shared with the tests of the host")]
+mod guest;
 mod harness;
 mod idempotency;
 mod lane_order;
@@ -13,6 +16,7 @@ mod leaving_clients;
 mod limits;
 mod lost_workers;
 mod openapi;
+mod policies;
 mod protocol;
 mod readme;
 mod retries;

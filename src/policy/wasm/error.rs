@@ -90,7 +90,10 @@ impl Trouble {
 #[error("it called {0}, which does nothing here: there is no WASI for policies")]
 pub(super) struct NotThere(pub(super) String);
 
-/// An error with its causes, as one short line.
+/// An error as one short line: what it comes from, then where it happened.
 pub(super) fn sentence(error: &wasmtime::Error) -> String {
-    cut(&format!("{error:#}"), SENTENCE_BYTES)
+    let (cause, whole) = (error.root_cause().to_string(), format!("{error:#}"));
+    let rest = whole.strip_suffix(&cause).unwrap_or(&whole).trim_end_matches([':', ' ']);
+    let text = if rest.is_empty() || rest == cause { cause } else { format!("{cause} ({rest})") };
+    cut(&text, SENTENCE_BYTES)
 }

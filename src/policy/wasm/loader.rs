@@ -52,6 +52,8 @@ pub struct CheckedPolicy {
     pub(super) swift: bool,
     /// How long it took to compile, or to find compiled.
     pub(super) compiled_in: Duration,
+    /// How long a new instance takes.
+    pub(super) starts_in: Duration,
 }
 
 impl Loader {
@@ -80,9 +82,11 @@ impl Loader {
         let swift = golden::try_out(&code, &mut trial, &limits)?;
         drop(trial);
 
+        let began = Instant::now();
         let instance = fresh(&code, limits, &log, &setup)?;
+        let starts_in = began.elapsed();
         let sha256 = hex(digest::digest(&digest::SHA256, bytes).as_ref());
-        Ok(CheckedPolicy { name, code, limits, setup, log, instance, info, sha256, swift, compiled_in })
+        Ok(CheckedPolicy { name, code, limits, setup, log, instance, info, sha256, swift, compiled_in, starts_in })
     }
 }
 

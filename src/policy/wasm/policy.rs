@@ -50,8 +50,9 @@ pub(super) struct Shared {
     pub(super) directory_changed: AtomicBool,
     /// The pool has places to fill.
     pub(super) pool_wanting: AtomicBool,
-    /// There is no instance on the thread, and one is being made.
+    /// There is no instance on the thread, and one is being made that takes longer than anybody waits.
     pub(super) restarting: AtomicBool,
+    pub(super) starts_slowly: bool,
     pub(super) outcomes: Mutex<VecDeque<Outcome>>,
     /// Bytes of memory of the thread's instance.
     pub(super) memory: AtomicUsize,
@@ -93,7 +94,7 @@ impl WasmPolicy {
     /// Puts a policy to use.
     pub(crate) fn start(checked: CheckedPolicy) -> Result<Self, LoadError> {
         let stateful = checked.is_stateful();
-        let CheckedPolicy { name, code, limits, setup, log, instance, info, sha256, swift, .. } = checked;
+        let CheckedPolicy { name, code, limits, setup, log, instance, info, sha256, swift, starts_in, .. } = checked;
         let inline = swift && !stateful;
         let shared = Arc::new(Shared {
             record: Record::new(&name, inline),
@@ -101,6 +102,7 @@ impl WasmPolicy {
             directory_changed: AtomicBool::new(false),
             pool_wanting: AtomicBool::new(inline),
             restarting: AtomicBool::new(false),
+            starts_slowly: starts_in > limits.deadline,
             outcomes: Mutex::default(),
             memory: AtomicUsize::new(instance.memory()),
             since: Instant::now(),

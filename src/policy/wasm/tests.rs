@@ -8,12 +8,14 @@ use parking_lot::Mutex;
 use super::instance::Instance;
 use super::{CheckedPolicy, Loader, PolicyLimits, Setup};
 use crate::policy::conformance::{context, policy_conformance, rank};
-use crate::policy::{Candidates, Policy, RankContext};
+use crate::policy::{Candidates, Policy, PolicyEngine, RankContext, Ranking, native};
 use crate::task::Candidate;
 
 #[path = "../../../tests/guests/guest.rs"]
 #[expect(unreachable_pub, reason = "shared with the integration tests")]
 mod guest;
+mod engine;
+mod hostile;
 mod interface;
 
 use guest::Guest;
@@ -39,6 +41,30 @@ fn checked(guest: &[u8]) -> CheckedPolicy {
     Loader::new(LIMITS, None).unwrap().load("wasm:test", guest, Setup::default()).unwrap()
 }
 
+fn engine_with(policy: CheckedPolicy) -> PolicyEngine {
+    let engine = PolicyEngine::new(native("least-loaded").unwrap());
+    engine.activate(policy).unwrap();
+    engine
+}
+
+/// A decision among three workers: there is always one.
+async fn decide(engine: &PolicyEngine, function: u32) -> Ranking {
+    let worker = |worker| Candidate { worker, slots: 4, used: worker, weight: 1.0, ..Candidate::default() };
+    let candidates: Candidates = (0..3).map(worker).collect();
+    let ranking = engine.rank(&RankContext { function, ..context(7) }, &candidates).await;
+    assert!(!ranking.rows.is_empty() && ranking.rows.iter().all(|row| *row < 3), "{ranking:?}");
+    ranking
+}
+
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    let waited = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), waited).await.unwrap_or_else(|_| panic!("not yet: {what}"));
+}
+
 fn least_loaded() -> Arc<dyn Policy> {
     use std::sync::OnceLock;
     static CODE: OnceLock<(Loader, Arc<super::component::PolicyCode>)> = OnceLock::new();
@@ -58,6 +84,8 @@ fn every_signal_arrives_in_its_column() {
     // Names the row whose worker has the number that the context's `function` asks for; the column comes in `attempt`.
     let guest = Guest::ranker(
         "(local $row i32)
+         (if (i32.lt_u (i32.load offset=12 (local.get $args)) (i32.const 80))
+           (then (return (call $rows (i32.const 0) (i32.const 0)))))
          (loop $next
            (if (i32.eq (call $column (local.get $args) (i32.load offset=12 (local.get $args)) (local.get $row))
                        (i32.load offset=4 (local.get $args)))

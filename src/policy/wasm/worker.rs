@@ -147,7 +147,7 @@ impl Worker {
 
     fn restart(&mut self) {
         let shared = &self.shared;
-        shared.restarting.store(true, Ordering::Release);
+        shared.restarting.store(shared.starts_slowly, Ordering::Release);
         match shared.fresh() {
             Ok(instance) => self.instance = Some(instance),
             Err(error) => shared.record.not_restarted(&error),
