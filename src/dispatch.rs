@@ -178,6 +178,11 @@ impl Dispatcher {
         &self.queue
     }
 
+    /// The policy in force.
+    pub fn policy(&self) -> &PolicyEngine {
+        &self.policy
+    }
+
     /// The time, as dispatch sees it.
     pub fn clock(&self) -> &Clock {
         &self.clock
