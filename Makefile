@@ -1,7 +1,7 @@
 # `make help` lists what there is. ARGS is passed on, for instance: make demo ARGS="--port 0"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deny bench bench-queue
+.PHONY: help demo test lint deny bench bench-queue bench-policy
 
 # command:package. A C compiler builds `ring` and links; the tests send signals with `kill`.
 BUILD_TOOLS := cc:build-essential
@@ -35,6 +35,10 @@ bench: rust ## Throughput and CPU per task beside nginx; ARGS="--quick" for a sh
 bench-queue: rust ## Writes a second, memory, disk and recovery of the queue; ARGS="--smoke" for a short look
 	@scripts/need.sh $(BUILD_TOOLS)
 	cargo bench --locked --bench queue -- $(ARGS)
+
+bench-policy: rust ## Nanoseconds a decision, native and in WebAssembly; ARGS="--smoke" for a short look
+	@scripts/need.sh $(BUILD_TOOLS)
+	cargo bench --locked --bench policy -- $(ARGS)
 
 .PHONY: rust
 rust:

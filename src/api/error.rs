@@ -74,10 +74,9 @@ impl ApiError {
             | ErrorCode::StreamInProgress
             | ErrorCode::StreamFinished
             | ErrorCode::CredentialUnreadable => StatusCode::CONFLICT,
-            ErrorCode::NoWorker
-            | ErrorCode::QueueUnavailable
-            | ErrorCode::PolicyFailed
-            | ErrorCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::NoWorker | ErrorCode::QueueUnavailable | ErrorCode::PolicyFailed | ErrorCode::ShuttingDown => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             ErrorCode::Timeout | ErrorCode::Expired => StatusCode::GATEWAY_TIMEOUT,
             ErrorCode::Interrupted
             | ErrorCode::Rejected

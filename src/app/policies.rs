@@ -29,9 +29,7 @@ enum Wanted {
 /// Whether there is a policy as the settings ask for it; what is in its file is another matter.
 pub fn check_policy(settings: &PolicySettings) -> Result<(), Problem> {
     match wanted(settings)? {
-        Wanted::Native(name) => {
-            native(&name).map(drop).map_err(|error| Problem::new("POLICY", error.to_string()))
-        }
+        Wanted::Native(name) => native(&name).map(drop).map_err(|error| Problem::new("POLICY", error.to_string())),
         Wanted::Wasm { .. } => Ok(()),
     }
 }
@@ -81,12 +79,8 @@ fn wanted(settings: &PolicySettings) -> Result<Wanted, Problem> {
     let file = |name: &str| settings.directory.join(format!("{name}.wasm"));
     match &settings.choice {
         PolicyChoice::Native(name) => Ok(Wanted::Native(name.clone())),
-        PolicyChoice::Wasm(name) if file(name).is_file() => {
-            Ok(Wanted::Wasm { name: name.clone(), file: file(name) })
-        }
-        PolicyChoice::Wasm(name) => {
-            Err(Problem::new("POLICY", format!("there is no file {}", file(name).display())))
-        }
+        PolicyChoice::Wasm(name) if file(name).is_file() => Ok(Wanted::Wasm { name: name.clone(), file: file(name) }),
+        PolicyChoice::Wasm(name) => Err(Problem::new("POLICY", format!("there is no file {}", file(name).display()))),
         PolicyChoice::Unset if file(DEFAULT_FILE).is_file() => {
             Ok(Wanted::Wasm { name: DEFAULT_FILE.to_owned(), file: file(DEFAULT_FILE) })
         }
@@ -98,9 +92,7 @@ fn load(choice: &str, file: &Path, limits: PolicyLimits, data_dir: &Path) -> Res
     let host = |error: std::io::Error| LoadError::Host(format!("{}: {error}", file.display()));
     let bytes = std::fs::read(file).map_err(host)?;
     let cache = data_dir.join(CACHE);
-    let loader = match std::fs::create_dir_all(data_dir)
-        .map_err(host)
-        .and_then(|()| Loader::new(limits, Some(&cache)))
+    let loader = match std::fs::create_dir_all(data_dir).map_err(host).and_then(|()| Loader::new(limits, Some(&cache)))
     {
         Ok(loader) => loader,
         Err(error) => {
@@ -138,7 +130,11 @@ fn directory(workers: &[Worker]) -> Directory {
 
 /// The names in a worker's list of functions.
 fn names(functions: &Value) -> impl Iterator<Item = &str> {
-    functions.as_array().into_iter().flatten().filter_map(|function| function.as_str().or_else(|| function.get("name")?.as_str()))
+    functions
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|function| function.as_str().or_else(|| function.get("name")?.as_str()))
 }
 
 fn entry(worker: &Worker) -> WorkerEntry {

@@ -9,8 +9,8 @@ use super::judge::{AttemptEnd, Circumstances, Decision, error_text, judge, outco
 use super::lane::Lane;
 use super::run::Attempted;
 use super::{Dispatcher, Refusal};
-use crate::queue::{Claim, Settled, Settlement, Waiting};
 use crate::policy::Outcome;
+use crate::queue::{Claim, Settled, Settlement, Waiting};
 use crate::task::{Attempt, AttemptOutcome, TaskSpec, number_of, stable_hash};
 use crate::workers::{Exclusion, Permit, Reservation, Verdict, WorkerId};
 

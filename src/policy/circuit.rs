@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 const FAILURES: usize = 5;
 const WINDOW: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// A trial call that nobody has heard of for so long has got lost.
 const TRIAL_PATIENCE: Duration = Duration::from_secs(5);
 /// After so long without opening, the next pause is the first one again.
-const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
+const FORGIVEN_AFTER: Duration = Duration::from_mins(1);
 
 /// Counts failures. Closed: every call goes through. Open: none does, until the pause is over; then one is tried, and its outcome
 /// closes the circuit or opens it for twice as long.

@@ -5,14 +5,12 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
 use super::native::default_native;
 use super::wasm::{CheckedPolicy, LoadError, WasmPolicy};
-use super::{
-    Admission, Candidates, Directory, Failure, Outcome, Policy, PolicyStatus, RankContext, SubmissionView,
-};
+use super::{Admission, Candidates, Directory, Failure, Outcome, Policy, PolicyStatus, RankContext, SubmissionView};
 use crate::config::FailureRule;
 use crate::telemetry::{Metrics, PolicyMetrics};
 
@@ -51,7 +49,10 @@ struct Active {
 }
 
 enum Kind {
-    Native { policy: Arc<dyn Policy>, since: Instant },
+    Native {
+        policy: Arc<dyn Policy>,
+        since: Instant,
+    },
     Wasm(WasmPolicy),
     /// It could not be loaded, for that reason.
     Missing(String),
@@ -130,33 +131,28 @@ impl PolicyEngine {
         Arc::clone(&self.0.active.load().choice)
     }
 
-    /// Asks the policy in force. Rows out of range, repeated rows and all after the 64th are dropped.
+    /// Asks the policy in force, and a native one if that fails. Rows out of range, repeated rows and all after the 64th are dropped.
     pub async fn rank(&self, context: &RankContext, candidates: &Candidates) -> Ranking {
-        let failure = {
-            let active = self.0.active.load();
-            match &active.kind {
-                Kind::Native { policy, .. } => {
-                    let ranking = native_ranking(policy.as_ref(), &active.choice, context, candidates);
-                    self.count(&active.metrics, &active.choice, &ranking);
-                    return ranking;
-                }
-                Kind::Wasm(policy) if policy.ranks() => None,
-                Kind::Wasm(_) => return self.rank_natively(context, candidates),
-                Kind::Missing(_) => Some(Failure::NotLoaded),
-            }
+        let active = self.0.active.load();
+        if let Kind::Native { policy, .. } = &active.kind {
+            let ranking = native_ranking(policy.as_ref(), &active.choice, context, candidates);
+            self.count(&active.metrics, &active.choice, &ranking);
+            return ranking;
+        }
+        let active = Guard::into_inner(active);
+        let answer = match &active.kind {
+            Kind::Wasm(policy) if policy.ranks() => policy.rank(context, candidates).await,
+            Kind::Wasm(_) | Kind::Native { .. } => return self.rank_natively(context, candidates),
+            Kind::Missing(_) => Err(Failure::NotLoaded),
         };
-        let active = self.0.active.load_full();
-        let failure = match (&active.kind, failure) {
-            (Kind::Wasm(policy), None) => match policy.rank(context, candidates).await {
-                Ok(mut rows) => {
-                    rows.truncate(CONSIDERED_ROWS);
-                    let ranking = Ranking { rows, policy: Arc::clone(&active.choice), fallback: None };
-                    self.count(&active.metrics, &active.choice, &ranking);
-                    return ranking;
-                }
-                Err(failure) => failure,
-            },
-            (_, failure) => failure.unwrap_or(Failure::NotLoaded),
+        let failure = match answer {
+            Ok(mut rows) => {
+                rows.truncate(CONSIDERED_ROWS);
+                let ranking = Ranking { rows, policy: Arc::clone(&active.choice), fallback: None };
+                self.count(&active.metrics, &active.choice, &ranking);
+                return ranking;
+            }
+            Err(failure) => failure,
         };
         self.count_fallback(&active, failure);
         let mut ranking = self.rank_natively(context, candidates);
@@ -184,11 +180,10 @@ impl PolicyEngine {
                 Err(failure) => (failure, policy.pause_left()),
             },
             Kind::Wasm(policy) => match policy.pause_left() {
-                None => return Ok(Admission::Accepted(submission.priority)),
                 Some(pause) if self.0.on_failure == FailureRule::Reject => {
                     return Err((Failure::CircuitOpen, Some(pause)));
                 }
-                Some(_) => return Ok(Admission::Accepted(submission.priority)),
+                _ => return Ok(Admission::Accepted(submission.priority)),
             },
             Kind::Missing(_) => (Failure::NotLoaded, None),
         };
@@ -275,12 +270,7 @@ impl Active {
     }
 }
 
-fn native_ranking(
-    policy: &dyn Policy,
-    choice: &Arc<str>,
-    context: &RankContext,
-    candidates: &Candidates,
-) -> Ranking {
+fn native_ranking(policy: &dyn Policy, choice: &Arc<str>, context: &RankContext, candidates: &Candidates) -> Ranking {
     let mut rows = Vec::new();
     policy.rank(context, candidates, &mut rows);
     let mut ranking = Ranking { rows, policy: Arc::clone(choice), fallback: None };

@@ -23,7 +23,9 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::task::{AttemptOutcome, ErrorCode, Mode, TaskState};
 use handles::Resolved;
-use labels::{FallbackLabels, FinishedLabels, ModeLabel, OutcomeLabel, PolicyLabel, RouteLabels, VersionLabel, outcome_word};
+use labels::{
+    FallbackLabels, FinishedLabels, ModeLabel, OutcomeLabel, PolicyLabel, RouteLabels, VersionLabel, outcome_word,
+};
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

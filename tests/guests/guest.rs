@@ -3,6 +3,7 @@
 //! What the text may use: `$alloc` (bytes), a memory of 2 MiB whose first 1 KiB is free for constants, and a heap that is emptied after
 //! each `rank`, `prioritize` and `configure`.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -180,10 +181,10 @@ impl Guest {
         }
         let mut text = "package local:guest;\nworld guest {\n".to_owned();
         for import in &self.imports {
-            text += &format!("import {import};\n");
+            writeln!(text, "import {import};").unwrap();
         }
         for interface in &self.interfaces {
-            text += &format!("export andera:routing/{interface}@1.0.0;\n");
+            writeln!(text, "export andera:routing/{interface}@1.0.0;").unwrap();
         }
         let package = resolve.push_str("guest.wit", &(text + "}")).unwrap();
         let world = resolve.select_world(&[package], Some("guest")).unwrap();

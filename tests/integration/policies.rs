@@ -21,7 +21,7 @@ const LAST: &str = "(local $row i32) (local $best i32)
 const FAILING: &str = "(if (i32.ne (i32.load (local.get $args)) (i32.const 1)) (then (unreachable)))";
 
 /// Refuses submissions with a tenant, for a second and a half; gives all others priority 9.
-const NO_TENANTS: &str = r#"(local $at i32)
+const NO_TENANTS: &str = "(local $at i32)
     (local.set $at (call $alloc (i32.const 20)))
     (i32.store offset=4 (local.get $at) (i32.const 9))
     (if (i32.load8_u offset=80 (local.get $args)) (then
@@ -30,7 +30,7 @@ const NO_TENANTS: &str = r#"(local $at i32)
       (i32.store offset=8 (local.get $at) (i32.load offset=88 (local.get $args)))
       (i32.store offset=12 (local.get $at) (i32.const 1))
       (i32.store offset=16 (local.get $at) (i32.const 1500))))
-    (local.get $at)"#;
+    (local.get $at)";
 
 fn put(directory: &Path, name: &str, file: &[u8]) {
     std::fs::write(directory.join(name), file).unwrap();
@@ -84,7 +84,8 @@ async fn a_policy_is_chosen_by_name_and_native_ones_leave_the_default_file_alone
 #[tokio::test]
 async fn every_task_is_served_while_the_policy_fails_and_the_history_says_why() {
     let worker = TestWorker::start(&["--slots", "4"]).await;
-    let app = app_with(&[("default.wasm", &Guest::ranker(&format!("{FAILING} {FIRST}")).module())], &[&worker], &[]).await;
+    let app =
+        app_with(&[("default.wasm", &Guest::ranker(&format!("{FAILING} {FIRST}")).module())], &[&worker], &[]).await;
     let mut reasons = Vec::new();
     for _ in 0..8 {
         let id = app.accept(&echo()).await;

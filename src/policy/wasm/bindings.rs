@@ -1,7 +1,5 @@
 //! The types and calls of `wit/routing.wit`, generated.
 
-#![expect(clippy::pedantic, reason = "generated")]
-
 wasmtime::component::bindgen!({
     path: "wit",
     world: "policy",

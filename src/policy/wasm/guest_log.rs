@@ -31,14 +31,15 @@ pub(crate) struct GuestLog {
 struct Allowance {
     lines: u32,
     refilled: Instant,
-    /// Lines dropped since the last one that was not, and ever.
+    /// Lines dropped since the last one that was not.
     dropped: u64,
-    dropped_ever: u64,
+    /// Lines dropped ever.
+    lost: u64,
 }
 
 impl GuestLog {
     pub(super) fn new(policy: &Arc<str>) -> Arc<Self> {
-        let allowance = Allowance { lines: BURST, refilled: Instant::now(), dropped: 0, dropped_ever: 0 };
+        let allowance = Allowance { lines: BURST, refilled: Instant::now(), dropped: 0, lost: 0 };
         Arc::new(Self { policy: Arc::clone(policy), allowance: Mutex::new(allowance) })
     }
 
@@ -59,8 +60,8 @@ impl GuestLog {
     }
 
     /// Lines dropped so far.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.allowance.lock().dropped_ever
+    pub(crate) fn lost(&self) -> u64 {
+        self.allowance.lock().lost
     }
 }
 
@@ -75,7 +76,7 @@ impl Allowance {
         }
         if self.lines == 0 {
             self.dropped += 1;
-            self.dropped_ever += 1;
+            self.lost += 1;
             return None;
         }
         self.lines -= 1;

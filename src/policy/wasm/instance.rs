@@ -106,8 +106,7 @@ impl Instance {
     ) -> Result<(), Trouble> {
         let Some(ranking) = &self.ranking else { return Err(Trouble::invalid("it does not rank")) };
         allow(&self.code, &mut self.store, deadline);
-        let answer =
-            ranking.call_rank(&mut self.store, convert::context(context), convert::candidates(candidates));
+        let answer = ranking.call_rank(&mut self.store, convert::context(context), convert::candidates(candidates));
         *rows = answer.map_err(|error| Trouble::of(&error))?;
         check(rows, candidates.len(), &mut self.seen)
     }

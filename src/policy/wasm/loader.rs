@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use ring::digest;
 
 use super::component::PolicyCode;
-use super::error::{LoadError, sentence};
+use super::error::{LoadError, Trouble, sentence};
 use super::golden;
 use super::guest_log::GuestLog;
 use super::instance::{Instance, PolicyInfo};
 use super::limits::PolicyLimits;
 use super::runtime::Runtime;
-use crate::policy::Directory;
+use crate::policy::{Candidates, Directory, RankContext};
 
 /// Makes policies of files. One for the process: all it loads share an engine and its clock, and the cache of compiled code.
 pub struct Loader {
@@ -59,8 +59,7 @@ pub struct CheckedPolicy {
 impl Loader {
     /// A loader for policies with these limits. Compiled code is kept in `cache`, a directory that nobody else may write to.
     pub fn new(limits: PolicyLimits, cache: Option<&Path>) -> Result<Self, LoadError> {
-        let runtime =
-            Runtime::new(limits.deadline, cache).map_err(|error| LoadError::Host(sentence(&error)))?;
+        let runtime = Runtime::new(limits.deadline, cache).map_err(|error| LoadError::Host(sentence(&error)))?;
         Ok(Self { runtime: Arc::new(runtime), limits })
     }
 
@@ -112,6 +111,11 @@ impl CheckedPolicy {
     /// How long it took to compile, or to find compiled.
     pub fn compiled_in(&self) -> Duration {
         self.compiled_in
+    }
+
+    /// Writes rows that exist, each once, to `rows`, best first: for those who look at a policy that is not in use.
+    pub fn rank(&mut self, context: &RankContext, candidates: &Candidates, rows: &mut Vec<u32>) -> Result<(), Trouble> {
+        self.instance.rank(context, candidates, rows, self.limits.deadline)
     }
 
     /// What it says of itself.

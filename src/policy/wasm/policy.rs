@@ -188,7 +188,13 @@ impl WasmPolicy {
 
     /// Has all instances told what there is.
     pub(crate) fn tell(&self, directory: Arc<Directory>) {
-        self.shared.setup.lock().directory = directory;
+        {
+            let mut setup = self.shared.setup.lock();
+            if setup.directory == directory {
+                return;
+            }
+            setup.directory = directory;
+        }
         self.shared.directory_changed.store(true, Ordering::Release);
         self.nudge();
     }
@@ -210,7 +216,7 @@ impl WasmPolicy {
             failures: record.failures(),
             last_failure: record.last_failure(),
             memory: shared.memory.load(Ordering::Relaxed),
-            dropped_log_lines: shared.log.dropped(),
+            dropped_log_lines: shared.log.lost(),
             ..PolicyStatus::default()
         }
     }

@@ -73,14 +73,14 @@ impl Record {
         self.look_at_speed(took);
         match outcome {
             Ok(_) if self.calm.load(Ordering::Acquire) => {}
-            Ok(_) => self.turn(|circuit, now| circuit.succeeded(now)),
+            Ok(_) => self.turn(Circuit::succeeded),
             Err(trouble) => {
                 if trouble.failure == Failure::Deadline {
                     self.missed_a_deadline.store(true, Ordering::Relaxed);
                     self.swift.store(false, Ordering::Relaxed);
                 }
                 self.failed(trouble.failure, &trouble.detail);
-                self.turn(|circuit, now| circuit.failed(now));
+                self.turn(Circuit::failed);
             }
         }
     }
@@ -88,7 +88,7 @@ impl Record {
     /// No new instance could be made. Trying that at every call would be no better.
     pub(super) fn not_restarted(&self, error: &LoadError) {
         self.failed(Failure::Restarting, &error.to_string());
-        self.turn(|circuit, now| circuit.trip(now));
+        self.turn(Circuit::trip);
     }
 
     /// Times in which half and 99 percent of the calls have ended.
@@ -171,7 +171,7 @@ fn bucket(took: Duration) -> usize {
 
 fn upper_end(bucket: usize) -> Duration {
     let octave = 1_u64 << (bucket / 2);
-    Duration::from_nanos(if bucket % 2 == 0 { octave + octave / 2 } else { octave * 2 })
+    Duration::from_nanos(if bucket.is_multiple_of(2) { octave + octave / 2 } else { octave * 2 })
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ use crate::policy::conformance::{context, policy_conformance, rank};
 use crate::policy::{Candidates, Policy, PolicyEngine, RankContext, Ranking, native};
 use crate::task::Candidate;
 
+mod engine;
 #[path = "../../../tests/guests/guest.rs"]
 #[expect(unreachable_pub, reason = "shared with the integration tests")]
 mod guest;
-mod engine;
 mod hostile;
 mod interface;
 
@@ -22,7 +22,7 @@ use guest::Guest;
 
 /// Nothing here is about time: the machine may be busy.
 const LIMITS: PolicyLimits =
-    PolicyLimits { deadline: Duration::from_secs(20), load_deadline: Duration::from_secs(60), memory: 64 << 20 };
+    PolicyLimits { deadline: Duration::from_secs(20), load_deadline: Duration::from_mins(1), memory: 64 << 20 };
 
 /// An instance of a guest, as a policy.
 struct Called(Mutex<Instance>);
@@ -110,19 +110,8 @@ fn every_signal_arrives_in_its_column() {
     };
     let candidates: Candidates = [Candidate::default(), marked, Candidate::default()].into_iter().collect();
     let float = |number: f32| number.to_bits();
-    let columns = [
-        1001,
-        1002,
-        1003,
-        1004,
-        1005,
-        float(1006.5),
-        float(1007.5),
-        1008,
-        float(1009.5),
-        float(1010.5),
-        float(1011.5),
-    ];
+    let columns =
+        [1001, 1002, 1003, 1004, 1005, float(1006.5), float(1007.5), 1008, float(1009.5), float(1010.5), float(1011.5)];
     for (value, at) in columns.into_iter().zip((80..).step_by(8)) {
         let asked = RankContext { function: value, attempt: at, ..context(1) };
         assert_eq!(rank(&policy, &asked, &candidates), [1], "the column at {at}");

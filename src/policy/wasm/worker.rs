@@ -47,12 +47,11 @@ impl Worker {
             let Ok(job) = job else { return };
             self.look_around();
             decisions += 1;
-            match job {
-                Some(job) => self.decide(job),
-                None => {
-                    decisions = 0;
-                    self.observe();
-                }
+            if let Some(job) = job {
+                self.decide(job);
+            } else {
+                decisions = 0;
+                self.observe();
             }
         }
     }

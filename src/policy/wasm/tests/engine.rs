@@ -15,7 +15,7 @@ const REMEMBERED: &str = "(if (i32.eq (i32.load offset=4 (local.get $args)) (i32
 const ROW: &str = "(global $row (mut i32) (i32.const 0))";
 
 /// Submissions of 666 bytes are refused, those of 667 bytes get a priority that there is not, of 668 bytes a trap; all others get 7.
-const ADMISSION: &str = r#"(local $bytes i64) (local $at i32)
+const ADMISSION: &str = "(local $bytes i64) (local $at i32)
     (local.set $bytes (i64.load offset=48 (local.get $args)))
     (local.set $at (call $alloc (i32.const 20)))
     (if (i64.eq (local.get $bytes) (i64.const 668)) (then (unreachable)))
@@ -27,7 +27,7 @@ const ADMISSION: &str = r#"(local $bytes i64) (local $at i32)
       (i32.store offset=8 (local.get $at) (i32.load offset=88 (local.get $args)))
       (i32.store offset=12 (local.get $at) (i32.const 1))
       (i32.store offset=16 (local.get $at) (i32.const 1500))))
-    (local.get $at)"#;
+    (local.get $at)";
 
 fn outcome(worker: u32) -> Outcome {
     Outcome {

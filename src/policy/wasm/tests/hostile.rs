@@ -189,7 +189,8 @@ fn an_import_that_is_not_ours_is_refused_by_its_name() {
 async fn wasi_may_be_imported_and_calling_it_is_a_failure_that_names_the_function() {
     let package = "package wasi:random@0.2.0; interface random { get-random-u64: func() -> u64; }";
     let import = r#"(import "wasi:random/random@0.2.0" "get-random-u64" (func $random (result i64)))"#;
-    let guest = sometimes("(drop (call $random)) (i32.const 0)").and_import("wasi:random/random@0.2.0", package, import);
+    let guest =
+        sometimes("(drop (call $random)) (i32.const 0)").and_import("wasi:random/random@0.2.0", package, import);
     let engine = engine_with(load(&guest.module(), LIMITS).unwrap());
     assert_eq!(decide(&engine, 1).await.fallback, None);
     assert_eq!(decide(&engine, EVIL).await.fallback.as_deref(), Some("trap"));
