@@ -133,6 +133,29 @@ async fn a_policy_sets_priorities_and_refuses_submissions() {
 }
 
 #[tokio::test]
+async fn a_policy_is_told_of_workers_and_of_attempts_that_have_ended() {
+    let worker = TestWorker::start(&[]).await;
+    let guest = Guest::ranker(FIRST)
+        .and_feedback("(call $log (i32.const 1) (i32.const 128) (i32.const 13))")
+        .and_setup(
+            false,
+            "(call $fine)",
+            // The address of the first worker.
+            "(if (local.get $count) (then (call $log (i32.const 1)
+               (i32.load offset=4 (local.get $workers)) (i32.load offset=8 (local.get $workers)))))",
+        )
+        .with("(data (i32.const 128) \"an attempt :)\")")
+        .and_log();
+    let app = app_with(&[("default.wasm", &guest.module())], &[&worker], &[]).await;
+    let lines =
+        |text: &str| app.lines_with(text).into_iter().filter(|line| line.contains("policy=wasm:default")).count();
+    until("it was told of the worker", || async { lines(&worker.url) > 0 }).await;
+    let before = lines("an attempt :)");
+    assert_eq!(app.submit(&echo()).await.status, 200);
+    until("it was told of the attempt", || async { lines("an attempt :)") > before }).await;
+}
+
+#[tokio::test]
 async fn submissions_are_refused_while_the_policy_fails_if_that_is_wanted() {
     let worker = TestWorker::start(&[]).await;
     let env = [("POLICY_ON_FAILURE", "reject")];
