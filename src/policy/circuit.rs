@@ -109,7 +109,7 @@ impl Circuit {
 
     /// It fails for good, as far as one can see: there is no need to see it again and again.
     pub(crate) fn trip(&mut self, now: Instant) -> Turn {
-        if matches!(self.state, State::Open { .. }) { Turn::Same } else { self.open(now) }
+        if self.pause_left(now).is_some() { Turn::Same } else { self.open(now) }
     }
 
     fn open(&mut self, now: Instant) -> Turn {
@@ -195,6 +195,16 @@ mod tests {
             let turns = [(); FAILURES].map(|()| circuit.failed(now + SECOND + after));
             assert_eq!(turns[FAILURES - 1], Turn::Opened(pause));
         }
+    }
+
+    #[test]
+    fn what_fails_for_good_opens_it_at_once_and_for_longer_each_time() {
+        let now = Instant::now();
+        let mut circuit = Circuit::new();
+        assert_eq!(circuit.trip(now), Turn::Opened(SECOND));
+        assert_eq!(circuit.trip(now + SECOND / 2), Turn::Same);
+        // Nobody has asked for a trial meanwhile.
+        assert_eq!(circuit.trip(now + SECOND), Turn::Opened(2 * SECOND));
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct PolicyStatus {
     pub fallbacks: Vec<(Failure, u64)>,
     /// The last failure, in a sentence.
     pub last_failure: Option<String>,
+    /// Instances for calls on the threads that want decisions, beside the one on its own thread.
+    pub inline_instances: usize,
     /// Bytes of memory of its instance, or of one of them.
     pub memory: usize,
     /// Lines of its log that were dropped because there were too many.

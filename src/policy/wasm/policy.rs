@@ -215,6 +215,7 @@ impl WasmPolicy {
             percentiles: record.percentiles(),
             failures: record.failures(),
             last_failure: record.last_failure(),
+            inline_instances: shared.pool.filled(),
             memory: shared.memory.load(Ordering::Relaxed),
             dropped_log_lines: shared.log.lost(),
             ..PolicyStatus::default()

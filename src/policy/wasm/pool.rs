@@ -36,6 +36,11 @@ impl Pool {
             .find(|place| place.is_some())
     }
 
+    /// Places with an instance, those in use included.
+    pub(super) fn filled(&self) -> usize {
+        self.places.iter().filter(|place| place.try_lock().is_none_or(|place| place.is_some())).count()
+    }
+
     /// The places, to fill and to look after. Locking one waits for the call that is being made there.
     pub(super) fn places(&self) -> &[Mutex<Option<Instance>>] {
         &self.places

@@ -47,6 +47,27 @@ fn engine_with(policy: CheckedPolicy) -> PolicyEngine {
     engine
 }
 
+/// The ways in which the calls of a policy are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Inline,
+    OwnThread,
+    Stateful,
+}
+
+const WAYS: [Way; 3] = [Way::Inline, Way::OwnThread, Way::Stateful];
+
+/// An engine with that policy in force, whose calls are made in that way whatever its speed here.
+async fn engine_in(way: Way, mut policy: CheckedPolicy) -> PolicyEngine {
+    assert_eq!(policy.is_stateful(), way == Way::Stateful);
+    policy.swift = way == Way::Inline;
+    let engine = engine_with(policy);
+    if way == Way::Inline {
+        until("there are instances for all threads", || engine.status().inline_instances > 0).await;
+    }
+    engine
+}
+
 /// A decision among three workers: there is always one.
 async fn decide(engine: &PolicyEngine, function: u32) -> Ranking {
     let worker = |worker| Candidate { worker, slots: 4, used: worker, weight: 1.0, ..Candidate::default() };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::guest::{FIRST, Guest};
-use super::{checked, decide, engine_with, until};
+use super::{WAYS, Way, checked, decide, engine_in, engine_with, until};
 use crate::config::FailureRule;
 use crate::policy::{Admission, Directory, Failure, Outcome, PolicyEngine, SubmissionView, WorkerEntry, native};
 use crate::task::{AttemptOutcome, Contract, LaneKey, Mode, Priority};
@@ -85,10 +85,10 @@ async fn outcomes_reach_the_one_instance_of_a_policy_that_hears_of_them() {
 
 #[tokio::test]
 async fn what_there_is_is_told_at_every_change_and_again_after_a_failure() {
-    for stateful in [false, true] {
+    for way in WAYS {
         let guest = Guest::ranker(REMEMBERED).with(ROW);
-        let guest = guest.and_setup(stateful, "(call $fine)", "(global.set $row (local.get $count))");
-        let engine = engine_with(checked(&guest.module()));
+        let guest = guest.and_setup(way == Way::Stateful, "(call $fine)", "(global.set $row (local.get $count))");
+        let engine = engine_in(way, checked(&guest.module())).await;
         for workers in [2, 1] {
             engine.tell(directory(workers));
             // Instances are told one by one.

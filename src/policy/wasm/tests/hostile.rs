@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::guest::{FIRST, Guest};
-use super::{LIMITS, decide, engine_with, until};
+use super::{LIMITS, WAYS, Way, decide, engine_in, engine_with, until};
 use crate::policy::wasm::{LoadError, Loader, PolicyLimits, Setup};
 use crate::policy::{CheckedPolicy, Failure, PolicyEngine};
 
@@ -37,13 +37,13 @@ fn failures(engine: &PolicyEngine, failure: Failure) -> u64 {
     engine.status().failures.iter().find(|(reason, _)| *reason == failure).map_or(0, |(_, count)| *count)
 }
 
-/// Each evil call falls back for that reason, a good one does not, and all that with state and without.
+/// An evil call falls back for that reason, in whichever way it is made, and a good file puts an end to it.
 async fn falls_back(evil: &str, limits: PolicyLimits, reason: Failure) {
-    for stateful in [false, true] {
-        let guest = sometimes(evil).and_setup(stateful, "(call $fine)", "");
-        let engine = engine_with(load(&guest.module(), limits).unwrap());
+    for way in WAYS {
+        let guest = sometimes(evil).and_setup(way == Way::Stateful, "(call $fine)", "");
+        let engine = engine_in(way, load(&guest.module(), limits).unwrap()).await;
         let ranking = decide(&engine, EVIL).await;
-        assert_eq!(ranking.fallback.as_deref(), Some(reason.word()), "{evil}");
+        assert_eq!(ranking.fallback.as_deref(), Some(reason.word()), "{evil} {way:?}");
         assert_eq!(&*ranking.policy, "native:least-loaded");
         until("the failure is counted", || failures(&engine, reason) == 1).await;
         assert_eq!(engine.status().fallbacks, [(reason, 1)]);
