@@ -15,6 +15,7 @@ RUN mkdir src \
 
 COPY src ./src
 COPY templates ./templates
+COPY wit ./wit
 # Cargo goes by time stamps, and a checkout may be older than the layer above.
 RUN touch src/main.rs src/lib.rs \
     && cargo build --release --locked --bin andera-lb \

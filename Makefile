@@ -48,6 +48,10 @@ chaos: rust ## Kills a balancer under load 50 times, fills a disk (by root); CHA
 	@scripts/need.sh $(TEST_TOOLS)
 	cargo test --locked --test integration -- --ignored --nocapture --test-threads 1 crash:: recovery:: $(ARGS)
 
+bench-policy: rust ## Nanoseconds a decision, native and in WebAssembly; ARGS="--smoke" for a short look
+	@scripts/need.sh $(BUILD_TOOLS)
+	cargo bench --locked --bench policy -- $(ARGS)
+
 .PHONY: rust
 rust:
 	@command -v cargo >/dev/null || { echo 'Rust is missing (1.95 or newer): https://rustup.rs' >&2; exit 1; }

@@ -1,6 +1,7 @@
 //! Builds everything from settings, and runs it.
 
 mod leftover;
+mod policies;
 mod router;
 mod server;
 
@@ -14,15 +15,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::{ApiState, LbKey};
-use crate::config::{PolicyChoice, Problem, QueueBackend, Settings};
+use crate::config::{QueueBackend, Settings};
 use crate::dashboard::{DashboardState, Pages};
 use crate::dispatch::{DispatchSettings, Dispatcher, DrainReport, Parts};
-use crate::policy::{PolicyEngine, native};
+use crate::policy::PolicyEngine;
 use crate::queue::{EmbeddedQueue, MemoryQueue, QueueLimits, Sealer, TaskQueue};
 use crate::task::{Chance, Clock};
 use crate::telemetry::{LogRing, Metrics};
 use crate::upstream::{HttpUpstream, WebhookNotifier, install_crypto_provider};
 use crate::workers::{Fleet, FleetTasks, Slots, WorkerAddress};
+
+pub use policies::check_policy;
 
 /// How long connections may take to close once all tasks have ended.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,21 +44,13 @@ pub struct App {
     settings: Settings,
     dispatcher: Arc<Dispatcher>,
     queue: Arc<dyn TaskQueue>,
+    policy: PolicyEngine,
+    fleet: Arc<Fleet>,
     metrics: Arc<Metrics>,
     router: axum::Router,
     fleet_tasks: FleetTasks,
     /// Ends what runs in the background, once the drain is over.
     stop: CancellationToken,
-}
-
-/// The policy chosen.
-///
-/// # Errors
-///
-/// There is none of that name.
-pub fn policy(choice: &PolicyChoice) -> Result<PolicyEngine, Problem> {
-    let PolicyChoice::Native(name) = choice;
-    native(name).map(PolicyEngine::new).map_err(|error| Problem::new("POLICY", error.to_string()))
 }
 
 impl App {
@@ -67,7 +62,7 @@ impl App {
         let metrics = Arc::new(Metrics::new());
         let slots = Arc::new(Slots::default());
         let queue = queue(&settings, &clock).await?;
-        let policy = policy(&settings.policy.choice).map_err(|problem| anyhow::anyhow!("{problem}"))?;
+        let policy = policies::engine(&settings.policy, &settings.queue).await?;
         let pages = Pages::load(settings.dashboard.templates_dir.as_deref())?;
         let key = settings.auth.lb_auth_key.clone();
         let upstream = HttpUpstream::new(key.expose()).context("cannot set up HTTP to the workers")?;
@@ -88,7 +83,7 @@ impl App {
             queue: Arc::clone(&queue),
             slots,
             probe: Arc::<Fleet>::clone(&fleet),
-            policy,
+            policy: policy.clone(),
             upstream: Arc::new(upstream),
             notifier: Arc::new(notifier),
             metrics: Arc::clone(&metrics),
@@ -109,19 +104,20 @@ impl App {
             key: key.clone(),
             body_limit: settings.server.request_body_limit,
         };
-        let dashboard = DashboardState { pages: Arc::new(pages), fleet, key };
+        let dashboard = DashboardState { pages: Arc::new(pages), fleet: Arc::clone(&fleet), key };
         let router = router::router(api, dashboard, &settings);
-        Ok(Self { settings, dispatcher, queue, metrics, router, fleet_tasks, stop })
+        Ok(Self { settings, dispatcher, queue, policy, fleet, metrics, router, fleet_tasks, stop })
     }
 
     /// Serves until `shutdown`, then drains. When this returns, everything has ended.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<DrainReport> {
         let address = listener.local_addr()?;
-        log_start(&self.settings, address);
+        log_start(&self.settings, address, &self.policy.active_choice());
         let background = TaskTracker::new();
         let (queue, stop) = (Arc::clone(&self.queue), self.stop.clone());
-        // Tasks `queue` and `upkeep`.
+        // Tasks `queue`, `policy directory` and `upkeep`.
         background.spawn(async move { queue.run(stop).await });
+        background.spawn(policies::keep_told(self.policy.clone(), self.fleet, self.stop.clone()));
         background.spawn(Arc::clone(&self.dispatcher).run_upkeep());
 
         let closing = CancellationToken::new();
@@ -147,6 +143,7 @@ impl App {
         self.fleet_tasks.finished().await;
         background.close();
         background.wait().await;
+        self.policy.close().await;
         log_end(&self.settings, report);
         Ok(report)
     }
@@ -173,9 +170,8 @@ async fn queue(settings: &Settings, clock: &Clock) -> anyhow::Result<Arc<dyn Tas
     }
 }
 
-fn log_start(settings: &Settings, address: SocketAddr) {
-    let PolicyChoice::Native(policy) = &settings.policy.choice;
-    tracing::info!(%address, queue = settings.queue.backend.word(), policy = %format!("native:{policy}"), "listening");
+fn log_start(settings: &Settings, address: SocketAddr, policy: &str) {
+    tracing::info!(%address, queue = settings.queue.backend.word(), policy = %policy, "listening");
 }
 
 fn log_end(settings: &Settings, report: DrainReport) {

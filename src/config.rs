@@ -29,7 +29,7 @@ pub use auth::AuthSettings;
 pub use dashboard::DashboardSettings;
 pub use effective::{Effective, example};
 pub use logging::LoggingSettings;
-pub use policy::{PolicyChoice, PolicySettings};
+pub use policy::{FailureRule, PolicyChoice, PolicySettings};
 pub use problem::Problem;
 pub use queue::{Durability, QueueBackend, QueueSettings};
 pub use reader::Setting;
@@ -91,9 +91,9 @@ impl Settings {
         }
     }
 
-    /// The policy chosen, whatever is wrong with the other variables; `None` if that choice is refused itself.
-    pub fn policy_choice(source: &Source) -> Option<PolicyChoice> {
-        PolicySettings::read(&mut Reader::new(source)).map(|policy| policy.choice)
+    /// The settings of policies, whatever is wrong with the other variables; `None` if one of them is refused itself.
+    pub fn policy(source: &Source) -> Option<PolicySettings> {
+        PolicySettings::read(&mut Reader::new(source))
     }
 
     /// Reads every setting from these pairs alone, for tests and the demo.

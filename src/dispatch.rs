@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `submit` | a submission becomes a task, and runs at once if a slot is free |
 //! | `batch` | many submissions at once |
+//! | `admit` | asks the policy whether a submission becomes a task |
 //! | `client`, `patience` | a sync or stream client waits for its reply, and for how long |
 //! | `join` | a submission that is there already gets the reply of the task it repeats |
 //! | `run` | one claim: rank, reserve, deliver, and on to the next |
@@ -27,6 +28,7 @@
 //! | `bulk` | the same for all tasks that match a filter |
 //! | `drain` | the orderly end |
 
+mod admit;
 mod adopt;
 mod aside;
 mod backoff;
@@ -83,7 +85,7 @@ use crate::config::TaskSettings;
 use crate::policy::PolicyEngine;
 use crate::queue::{ClaimRequest, RequestId, TaskQueue};
 use crate::task::{Chance, Clock};
-use crate::telemetry::{Metrics, PolicyMetrics};
+use crate::telemetry::Metrics;
 use crate::upstream::{Notifier, Upstream};
 use crate::workers::{SlotTotals, Slots, WorkerProbe};
 
@@ -133,7 +135,6 @@ pub struct Dispatcher {
     upstream: Arc<dyn Upstream>,
     notices: Arc<Notices>,
     metrics: Arc<Metrics>,
-    decisions: PolicyMetrics,
     clock: Clock,
     chance: Chance,
     settings: DispatchSettings,
@@ -153,11 +154,10 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// A dispatcher of these parts, idle.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let decisions = parts.metrics.policy(parts.policy.active_name());
         let stopped = CancellationToken::new();
         let notices = Notices::new(Arc::clone(&parts.queue), parts.notifier, parts.clock.clone(), stopped.clone());
+        parts.policy.count_in(&parts.metrics);
         Arc::new(Self {
-            decisions,
             queue: parts.queue,
             slots: parts.slots,
             probe: parts.probe,
@@ -181,6 +181,11 @@ impl Dispatcher {
     /// The queue.
     pub fn queue(&self) -> &Arc<dyn TaskQueue> {
         &self.queue
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> &PolicyEngine {
+        &self.policy
     }
 
     /// The time, as dispatch sees it.

@@ -12,7 +12,7 @@
 //! | 1 | [`telemetry`] | tracing set-up, the log ring behind `/logs`, metrics |
 //! | 2 | [`queue`] | the trait `TaskQueue` and its backends |
 //! | 2 | [`workers`] | workers file, discovery, heartbeat, contract check, slots, permits, reservations |
-//! | 2 | [`policy`] | the trait `Policy` over plain numbers, and the native policies |
+//! | 2 | [`policy`] | the trait `Policy` over plain numbers, the native policies, and the host of WASM ones |
 //! | 2 | [`upstream`] | HTTP to workers: task delivery with pass-through bodies |
 //! | 3 | [`dispatch`] | permit, claim, rank, reserve, deliver, settle; retries, cancellation, drain |
 //! | 4 | [`api`] | axum routers, auth, the HTTP error type, one file per resource |

@@ -1,18 +1,32 @@
-//! Policies: who ranks the eligible workers of a lane.
+//! Policies: who ranks the eligible workers of a lane, and who says which submissions become tasks.
 //!
 //! The host decides what is possible, a policy what is best: it sees numbers only ([`RankContext`], [`Candidates`]) and answers
-//! with rows. Its answer is checked before anybody acts on it.
+//! with rows. Its answer is checked before anybody acts on it. Policies that come with the balancer implement [`Policy`]; those of
+//! users are WebAssembly components ([`Loader`]). [`PolicyEngine`] asks the one in force, and a native one where that fails.
 
+mod admission;
+mod circuit;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod context;
+mod directory;
 mod engine;
+mod failure;
+mod feedback;
 mod native;
+mod status;
+mod wasm;
 
 pub use crate::task::{Candidate, Candidates};
+pub use admission::{Admission, SubmissionView};
 pub use context::RankContext;
+pub use directory::{Directory, FunctionEntry, LaneEntry, WorkerEntry};
 pub use engine::{PolicyEngine, Ranking};
+pub use failure::Failure;
+pub use feedback::Outcome;
 pub use native::{NATIVE_NAMES, UnknownNativePolicy, native};
+pub use status::{Circuit, Placement, PolicyStatus};
+pub use wasm::{CheckedPolicy, LoadError, Loader, PolicyInfo, PolicyLimits, Setup, Trouble};
 
 /// Ranks workers. Implementations are pure functions of their input and their own state: no clock, no chance but the
 /// context's `now` and `seed`.

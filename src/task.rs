@@ -27,7 +27,7 @@ pub use change::PriorityChange;
 pub use code::ErrorCode;
 pub use contract::Contract;
 pub use credential::WorkerKey;
-pub use hash::stable_hash;
+pub use hash::{number_of, stable_hash};
 pub use id::{InvalidTaskId, TaskId};
 pub use idempotency::{Idempotency, IdempotencyKey};
 pub use lane::LaneKey;

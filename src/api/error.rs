@@ -74,7 +74,7 @@ impl ApiError {
             | ErrorCode::StreamInProgress
             | ErrorCode::StreamFinished
             | ErrorCode::CredentialUnreadable => StatusCode::CONFLICT,
-            ErrorCode::NoWorker | ErrorCode::QueueUnavailable | ErrorCode::ShuttingDown => {
+            ErrorCode::NoWorker | ErrorCode::QueueUnavailable | ErrorCode::PolicyFailed | ErrorCode::ShuttingDown => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             ErrorCode::Timeout | ErrorCode::Expired => StatusCode::GATEWAY_TIMEOUT,

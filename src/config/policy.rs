@@ -1,15 +1,28 @@
 //! Who ranks the workers.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::kind::{Kind, MILLISECOND, MINUTE, Time};
+use super::kind::{FilePath, Kind, MILLISECOND, MINUTE, SECOND, Time, Whole};
 use super::section::section;
 
 section! {
     /// Who ranks the workers.
     pub struct PolicySettings {
-        /// One of native:least-loaded, native:peak-ewma, native:round-robin and native:andera-score.
-        pub choice: PolicyChoice = POLICY, Choice, "native:least-loaded";
+        /// One of native:least-loaded, native:peak-ewma, native:round-robin and native:andera-score, or wasm:NAME, which is NAME.wasm in
+        /// `POLICIES_DIR`. Unset: wasm:default if there is a default.wasm, else native:least-loaded.
+        pub choice: PolicyChoice = POLICY, Choice, "";
+        /// Directory of the policies, a .wasm file each.
+        pub directory: PathBuf = POLICIES_DIR, FilePath, "policies";
+        /// How long one decision of a wasm policy may take; then it is interrupted, and the native order used.
+        pub deadline: Duration = POLICY_DEADLINE_MS, Time(MILLISECOND..=SECOND), "10";
+        /// How long a wasm policy may take to start, for each call that sets it up, and for each that tries it out.
+        pub load_deadline: Duration = POLICY_LOAD_DEADLINE_MS, Time(MILLISECOND..=10 * MINUTE), "10000";
+        /// Memory of an instance of a wasm policy, in megabytes.
+        pub memory_mb: usize = POLICY_MEMORY_MB, Whole(1..=4096), "64";
+        /// What becomes of new submissions while a wasm policy fails. `native`: they are taken, with the client's priority. `reject`: they
+        /// are refused with 503 `policy_failed`.
+        pub on_failure: FailureRule = POLICY_ON_FAILURE, FailureWord, "native";
         /// When a task that the policy told to wait is asked for again at the latest.
         pub wait: Duration = POLICY_WAIT_MS, Time(MILLISECOND..=MINUTE), "250";
     }
@@ -18,20 +31,63 @@ section! {
 /// The policy chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyChoice {
+    /// None: `default.wasm` if there is one, else the default native one.
+    Unset,
+    /// `wasm:<name>`. Whether there is such a file is not checked here.
+    Wasm(String),
     /// `native:<name>`. Whether a policy of that name exists is not checked here.
     Native(String),
 }
 
-/// The form `native:<name>`.
+/// The form `native:<name>` or `wasm:<name>`, or nothing.
 struct Choice;
+
+/// A name that is the stem of a file in a directory, and in no other.
+fn is_file_stem(name: &str) -> bool {
+    let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    !name.is_empty() && name.len() <= 100 && name.chars().all(fits) && !name.starts_with('.')
+}
 
 impl Kind<PolicyChoice> for Choice {
     fn parse(&self, text: &str) -> Option<PolicyChoice> {
+        if text.is_empty() {
+            return Some(PolicyChoice::Unset);
+        }
+        if let Some(name) = text.strip_prefix("wasm:").map(str::trim) {
+            return is_file_stem(name).then(|| PolicyChoice::Wasm(name.to_owned()));
+        }
         let name = text.strip_prefix("native:")?.trim();
         (!name.is_empty()).then(|| PolicyChoice::Native(name.to_owned()))
     }
 
     fn accepted(&self) -> String {
-        "native:<name>".to_owned()
+        "native:<name> or wasm:<name>, a name being letters, digits, dots, hyphens and underscores".to_owned()
+    }
+}
+
+/// What becomes of submissions while a policy fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailureRule {
+    /// They are taken.
+    #[default]
+    Native,
+    /// They are refused.
+    Reject,
+}
+
+/// The word of a [`FailureRule`].
+struct FailureWord;
+
+impl Kind<FailureRule> for FailureWord {
+    fn parse(&self, text: &str) -> Option<FailureRule> {
+        match text.to_ascii_lowercase().as_str() {
+            "native" => Some(FailureRule::Native),
+            "reject" => Some(FailureRule::Reject),
+            _ => None,
+        }
+    }
+
+    fn accepted(&self) -> String {
+        "native or reject".to_owned()
     }
 }

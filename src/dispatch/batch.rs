@@ -50,21 +50,10 @@ impl Dispatcher {
         touched: &mut Touched,
         answers: &mut Vec<Result<TaskId, Refusal>>,
     ) {
-        let checked: Vec<Result<NewTask, Refusal>> = chunk
-            .into_iter()
-            .map(|submission| {
-                debug_assert!(!submission.request.mode.client_waits(), "nobody waits for one task of a batch");
-                if self.is_draining() {
-                    return Err(Refusal::shutting_down());
-                }
-                let key = &submission.request.lane;
-                if !touched.0.contains_key(key) {
-                    touched.0.insert(key.clone(), self.lane(key));
-                }
-                touched.0.get(key).map_or(Ok(()), |lane| is_offered(lane, &submission.request))?;
-                Ok(self.task(submission))
-            })
-            .collect();
+        let mut checked: Vec<Result<NewTask, Refusal>> = Vec::with_capacity(chunk.len());
+        for submission in chunk {
+            checked.push(self.checked(submission, touched).await);
+        }
         let news_of = |task: &NewTask| {
             let (spec, run_at) = (Arc::clone(&task.spec), task.run_at);
             self.events.prepare(move || TaskEvent::submitted(&spec, run_at))
@@ -81,6 +70,21 @@ impl Dispatcher {
                 Err(refusal) => Err(refusal),
             });
         }
+    }
+
+    /// The task that one submission of a batch becomes.
+    async fn checked(self: &Arc<Self>, mut submission: Submission, touched: &mut Touched) -> Result<NewTask, Refusal> {
+        debug_assert!(!submission.request.mode.client_waits(), "nobody waits for one task of a batch");
+        if self.is_draining() {
+            return Err(Refusal::shutting_down());
+        }
+        let key = &submission.request.lane;
+        if !touched.0.contains_key(key) {
+            touched.0.insert(key.clone(), self.lane(key));
+        }
+        touched.0.get(key).map_or(Ok(()), |lane| is_offered(lane, &submission.request))?;
+        self.admit(&mut submission).await?;
+        Ok(self.task(submission))
     }
 
     /// The answer for one task of a batch.

@@ -9,9 +9,10 @@ use super::judge::{AttemptEnd, Circumstances, Decision, error_text, judge, outco
 use super::lane::Lane;
 use super::run::Attempted;
 use super::{Dispatcher, Refusal};
+use crate::policy::Outcome;
 use crate::queue::{Claim, Settled, Settlement, Waiting};
-use crate::task::{Attempt, AttemptOutcome, TaskSpec};
-use crate::workers::{Exclusion, Permit, Reservation, Verdict};
+use crate::task::{Attempt, AttemptOutcome, TaskSpec, number_of, stable_hash};
+use crate::workers::{Exclusion, Permit, Reservation, Verdict, WorkerId};
 
 impl Dispatcher {
     /// Settles an attempt that has ended; gives the next claim of the lane if the slot carries one.
@@ -29,6 +30,7 @@ impl Dispatcher {
         let attempt_end = match end {
             ExchangeEnd::Stopped(reason) => {
                 reservation.hold(Verdict::Neutral);
+                self.tell_policy(lane, &claim, worker, &run, AttemptOutcome::Cancelled);
                 lane.aside.changed();
                 self.stop_run(lane, &claim, Some(run), reason).await;
                 return None;
@@ -44,6 +46,7 @@ impl Dispatcher {
             }
             ExchangeEnd::ClientGone => {
                 reservation.hold(Verdict::Neutral);
+                self.tell_policy(lane, &claim, worker, &run, AttemptOutcome::Cancelled);
                 self.stop_run(lane, &claim, Some(run), StopReason::ClientGone).await;
                 return None;
             }
@@ -96,7 +99,9 @@ impl Dispatcher {
             AttemptEnd::Answered { status, .. } => Some(status),
             _ => None,
         };
-        self.metrics.attempt(run.attempt.outcome.unwrap_or(AttemptOutcome::Failed));
+        let ending = run.attempt.outcome.unwrap_or(AttemptOutcome::Failed);
+        self.metrics.attempt(ending);
+        self.tell_policy(lane, &claim, worker, &run, ending);
         let decision = judge(&attempt_end, circumstances);
         let settlement =
             self.settlement(&spec, decision, &attempt_end, &exchange, run.attempt.clone(), circumstances.used);
@@ -121,6 +126,27 @@ impl Dispatcher {
             Err(error) => self.settle_failed(&claim.lease, &error),
         }
         next
+    }
+
+    /// Lets the policy learn from the attempt.
+    fn tell_policy(&self, lane: &Lane, claim: &Claim, worker: WorkerId, run: &Attempted, ending: AttemptOutcome) {
+        self.policy.observe(|| {
+            let spec = &claim.spec;
+            let hash = |text: &Option<Arc<str>>| text.as_deref().map_or(0, stable_hash);
+            let ended_at = run.attempt.ended_at.unwrap_or_else(|| self.clock.now());
+            Outcome {
+                worker: worker.0,
+                lane: lane.number,
+                function: number_of(&spec.function),
+                attempt: run.attempt.n,
+                key_hash: hash(&spec.options.key),
+                tenant_hash: hash(&spec.options.tenant),
+                latency_ms: run.timing.worker.as_secs_f32() * 1_000.0,
+                ending,
+                status: run.attempt.status,
+                ended_ms: u64::try_from(ended_at.as_millis()).unwrap_or(0),
+            }
+        });
     }
 
     fn settlement(

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::Dispatcher;
 use super::aside::Aside;
-use crate::task::{Candidates, LaneKey, stable_hash};
+use crate::task::{Candidates, LaneKey};
 use crate::workers::LaneSlots;
 
 /// Sets of columns kept for the next decision.
@@ -33,7 +33,7 @@ pub(super) struct Lanes {
 
 impl Lane {
     fn new(slots: Arc<LaneSlots>) -> Self {
-        let number = (stable_hash(&slots.key().to_string()) >> 32) as u32;
+        let number = slots.key().number();
         Self { slots, aside: Aside::default(), number, bell: Notify::new(), spare: Mutex::default() }
     }
 

@@ -9,7 +9,7 @@ use super::Dispatcher;
 use super::aside::Waiter;
 use super::lane::Lane;
 use crate::policy::RankContext;
-use crate::task::{Choice, Priority, stable_hash};
+use crate::task::{Choice, Priority, number_of, stable_hash};
 use crate::workers::WorkerId;
 
 /// A policy's answer, as workers.
@@ -61,7 +61,6 @@ impl Dispatcher {
             .collect();
         let count = candidates.len();
         lane.reuse(candidates);
-        self.decisions.decided(workers.is_empty());
         Decided {
             workers,
             took: began.elapsed(),
@@ -77,7 +76,7 @@ impl Dispatcher {
         let spec = &waiter.spec;
         let now = self.clock.now();
         let text_hash = |text: &Option<Arc<str>>| text.as_deref().map_or(0, stable_hash);
-        let function = (stable_hash(&spec.function) >> 32) as u32;
+        let function = number_of(&spec.function);
         RankContext {
             lane: lane.number,
             function,

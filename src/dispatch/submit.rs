@@ -61,7 +61,7 @@ pub enum Accepted {
 
 impl Dispatcher {
     /// Takes a task in. For sync and stream this returns with the reply; dropping the future means that the client has left.
-    pub async fn submit(self: &Arc<Self>, submission: Submission) -> Result<Accepted, Refusal> {
+    pub async fn submit(self: &Arc<Self>, mut submission: Submission) -> Result<Accepted, Refusal> {
         if self.is_draining() {
             return Err(Refusal::shutting_down());
         }
@@ -70,6 +70,7 @@ impl Dispatcher {
         is_offered(&lane, &submission.request)?;
 
         let submitted = Instant::now();
+        self.admit(&mut submission).await?;
         let task = self.task(submission);
         let (id, timeout) = (task.spec.id, task.spec.options.timeout);
         // Registered first: the task may end before its enqueue has answered.

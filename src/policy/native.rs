@@ -50,6 +50,11 @@ pub fn native(name: &str) -> Result<Arc<dyn Policy>, UnknownNativePolicy> {
     })
 }
 
+/// The native policy that stands in where another one fails.
+pub(super) fn default_native() -> Arc<dyn Policy> {
+    Arc::new(LeastLoaded)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

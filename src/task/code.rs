@@ -136,6 +136,8 @@ codes! {
     WebhookFailed = "webhook_failed",
     /// The active policy refused the submission.
     PolicyRejected = "policy_rejected",
+    /// The active policy failed, and `POLICY_ON_FAILURE` is `reject`.
+    PolicyFailed = "policy_failed",
     /// Too many requests of a kind that is limited.
     TooManyRequests = "too_many_requests",
     /// A defect of the balancer itself; the log says more.

@@ -16,6 +16,11 @@ pub fn stable_hash(text: &str) -> u64 {
     (hash ^ (hash >> 31)).max(1)
 }
 
+/// The number by which policies know a name.
+pub fn number_of(text: &str) -> u32 {
+    (stable_hash(text) >> 32) as u32
+}
+
 #[cfg(test)]
 mod tests {
     use super::stable_hash;

@@ -23,7 +23,9 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::task::{AttemptOutcome, ErrorCode, Mode, TaskState};
 use handles::Resolved;
-use labels::{FinishedLabels, ModeLabel, OutcomeLabel, PolicyLabel, RouteLabels, VersionLabel, outcome_word};
+use labels::{
+    FallbackLabels, FinishedLabels, ModeLabel, OutcomeLabel, PolicyLabel, RouteLabels, VersionLabel, outcome_word,
+};
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -63,6 +65,7 @@ struct Inner {
     attempts: Resolved<OutcomeLabel, Counter>,
     policy_decisions: Family<PolicyLabel, Counter>,
     policy_waits: Counter,
+    policy_fallbacks: Family<FallbackLabels, Counter>,
     claims_returned: Counter,
     interruptions: Counter,
     leases_lost: Counter,
@@ -91,6 +94,11 @@ impl Metrics {
             ),
             policy_decisions: counters(&mut registry, "policy_decisions", "Rankings of workers by who made them"),
             policy_waits: counter(&mut registry, "policy_waits", "Rankings that told a task to wait"),
+            policy_fallbacks: counters(
+                &mut registry,
+                "policy_fallbacks",
+                "Decisions that a native policy made in place of the one in force, by reason",
+            ),
             claims_returned: counter(&mut registry, "claims_returned", "Claims given back without a delivery"),
             interruptions: counter(&mut registry, "interruptions", "Tasks cut off by the balancer's own end"),
             leases_lost: counter(&mut registry, "leases_lost", "Claims that ran out before their task ended"),
@@ -129,6 +137,12 @@ impl Metrics {
     pub fn policy(&self, name: &str) -> PolicyMetrics {
         let label = PolicyLabel { policy: name.to_owned() };
         PolicyMetrics::new(self.0.policy_decisions.get_or_create_owned(&label), self.0.policy_waits.clone())
+    }
+
+    /// A native policy decided in place of `policy`. Policies and reasons come from the configuration and a fixed list.
+    pub fn policy_fallback(&self, policy: &str, reason: &'static str) {
+        let labels = FallbackLabels { policy: policy.to_owned(), reason };
+        self.0.policy_fallbacks.get_or_create_owned(&labels).inc();
     }
 
     /// A claim was given back without a delivery.

@@ -7,6 +7,9 @@ mod choice;
 mod cli;
 mod crash;
 mod drain;
+#[path = "../guests/guest.rs"]
+#[expect(dead_code, unreachable_pub, reason = "shared with the tests of the host")]
+mod guest;
 mod harness;
 mod idempotency;
 mod lane_order;
@@ -15,6 +18,7 @@ mod limits;
 mod lost_workers;
 mod notices;
 mod openapi;
+mod policies;
 mod protocol;
 mod readme;
 mod recovery;

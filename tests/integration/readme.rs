@@ -102,6 +102,7 @@ fn the_table_of_metrics_has_every_metric() {
     let metrics = Metrics::new();
     // A family shows nothing before its first count.
     metrics.policy("p").decided(false);
+    metrics.policy_fallback("p", "trap");
     metrics.route("/task").answered(200);
     let rendered = metrics.render(&snapshot);
     let known: BTreeSet<String> = rendered

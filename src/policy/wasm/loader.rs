@@ -1,0 +1,170 @@
+//! From bytes to a policy that has been set up and tried out.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ring::digest;
+
+use super::component::PolicyCode;
+use super::error::{LoadError, Trouble, sentence};
+use super::golden;
+use super::guest_log::GuestLog;
+use super::instance::{Instance, PolicyInfo};
+use super::limits::PolicyLimits;
+use super::runtime::Runtime;
+use crate::policy::{Candidates, Directory, RankContext};
+
+/// Makes policies of files. One for the process: all it loads share an engine and its clock, and the cache of compiled code.
+pub struct Loader {
+    runtime: Arc<Runtime>,
+    limits: PolicyLimits,
+}
+
+/// With what a policy is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Its own configuration, a JSON object.
+    pub config: String,
+    /// What there is.
+    pub directory: Arc<Directory>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { config: "{}".to_owned(), directory: Arc::default() }
+    }
+}
+
+/// A policy that has been compiled, set up and tried out, and is not in use yet.
+pub struct CheckedPolicy {
+    pub(super) name: Arc<str>,
+    pub(super) code: Arc<PolicyCode>,
+    pub(super) limits: PolicyLimits,
+    pub(super) setup: Setup,
+    pub(super) log: Arc<GuestLog>,
+    /// Fresh: nothing of the trial is in its memory.
+    pub(super) instance: Instance,
+    pub(super) info: PolicyInfo,
+    pub(super) sha256: Arc<str>,
+    /// Whether it ranks fast enough to do so on the thread that wants to know.
+    pub(super) swift: bool,
+    /// How long it took to compile, or to find compiled.
+    pub(super) compiled_in: Duration,
+    /// How long a new instance takes.
+    pub(super) starts_in: Duration,
+}
+
+impl Loader {
+    /// A loader for policies with these limits. Compiled code is kept in `cache`, a directory that nobody else may write to.
+    pub fn new(limits: PolicyLimits, cache: Option<&Path>) -> Result<Self, LoadError> {
+        let runtime = Runtime::new(limits.deadline, cache).map_err(|error| LoadError::Host(sentence(&error)))?;
+        Ok(Self { runtime: Arc::new(runtime), limits })
+    }
+
+    /// Compiles a policy (a component, or a core module that describes one), sets it up and makes a call of each kind. `name` is what it
+    /// goes by, in the form of `POLICY`.
+    ///
+    /// Takes seconds for a large file, and at most the load deadline for each call: not for threads that have other things to do.
+    pub fn load(&self, name: &str, bytes: &[u8], setup: Setup) -> Result<CheckedPolicy, LoadError> {
+        let began = Instant::now();
+        let code = Arc::new(PolicyCode::compile(Arc::clone(&self.runtime), bytes)?);
+        let compiled_in = began.elapsed();
+        let (name, limits) = (Arc::<str>::from(name), self.limits);
+        let log = GuestLog::new(&name);
+
+        let mut trial = Instance::new(&code, limits, &log)?;
+        let info = trial.describe()?;
+        trial.configure(&setup.config)?;
+        trial.topology(&setup.directory)?;
+        let swift = golden::try_out(&code, &mut trial, &limits)?;
+        drop(trial);
+
+        let began = Instant::now();
+        let instance = fresh(&code, limits, &log, &setup)?;
+        let starts_in = began.elapsed();
+        let sha256 = hex(digest::digest(&digest::SHA256, bytes).as_ref());
+        Ok(CheckedPolicy { name, code, limits, setup, log, instance, info, sha256, swift, compiled_in, starts_in })
+    }
+}
+
+/// A new instance, set up.
+pub(super) fn fresh(
+    code: &Arc<PolicyCode>,
+    limits: PolicyLimits,
+    log: &Arc<GuestLog>,
+    setup: &Setup,
+) -> Result<Instance, LoadError> {
+    let mut instance = Instance::new(code, limits, log)?;
+    instance.configure(&setup.config)?;
+    instance.topology(&setup.directory)?;
+    Ok(instance)
+}
+
+impl CheckedPolicy {
+    /// What it goes by, in the form of `POLICY`.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// How long it took to compile, or to find compiled.
+    pub fn compiled_in(&self) -> Duration {
+        self.compiled_in
+    }
+
+    /// Writes rows that exist, each once, to `rows`, best first: for those who look at a policy that is not in use.
+    pub fn rank(&mut self, context: &RankContext, candidates: &Candidates, rows: &mut Vec<u32>) -> Result<(), Trouble> {
+        self.instance.rank(context, candidates, rows, self.limits.deadline)
+    }
+
+    /// What it says of itself.
+    pub fn info(&self) -> &PolicyInfo {
+        &self.info
+    }
+
+    /// SHA-256 of its file, in hex.
+    pub fn sha256(&self) -> &Arc<str> {
+        &self.sha256
+    }
+
+    /// Whether it has exactly one instance, called by one thread.
+    pub fn is_stateful(&self) -> bool {
+        self.info.stateful || self.code.feedback.is_some()
+    }
+
+    /// The interfaces it exports.
+    pub fn exports(&self) -> Vec<&'static str> {
+        let code = &self.code;
+        [
+            ("ranking", code.ranking.is_some()),
+            ("priority", code.priority.is_some()),
+            ("feedback", code.feedback.is_some()),
+            ("setup", code.setup.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_there)| is_there.then_some(name))
+        .collect()
+    }
+}
+
+fn hex(bytes: &[u8]) -> Arc<str> {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.into()
+}
+
+impl std::fmt::Debug for Loader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loader").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for CheckedPolicy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CheckedPolicy").field("name", &self.name).field("sha256", &self.sha256).finish_non_exhaustive()
+    }
+}
