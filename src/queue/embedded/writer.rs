@@ -116,6 +116,8 @@ impl Writer {
                 return;
             }
         }
+        // Before anybody is answered: what follows a change that got through is not refused.
+        self.look_after_room();
         for waiter in batch.waiters {
             // Whoever asked may be gone.
             let _ = waiter.send(Ok(()));
