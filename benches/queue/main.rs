@@ -14,9 +14,13 @@ mod arguments;
 mod backend;
 mod case;
 mod child;
+#[path = "../throughput/interrupt.rs"]
+mod interrupt;
 mod load;
 #[path = "../throughput/machine.rs"]
 mod machine;
+#[path = "../throughput/median.rs"]
+mod median;
 mod process;
 mod report;
 mod steps;
@@ -26,7 +30,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Arguments, Plan, Step};
 use crate::case::{Case, Series};
@@ -54,7 +57,7 @@ async fn all(arguments: &Arguments) -> Result<()> {
     // Whichever ends first: the loser is dropped, and with it its process and its folder.
     tokio::select! {
         outcome = run(arguments) => outcome,
-        outcome = interrupted() => outcome,
+        outcome = interrupt::interrupted() => outcome,
     }
 }
 
@@ -103,14 +106,4 @@ async fn measure(plan: &Plan, series: &mut Series) -> Result<()> {
         }
     }
     Ok(())
-}
-
-async fn interrupted() -> Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    anyhow::bail!("interrupted")
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::arguments::Plan;
 use crate::backend::KEPT;
 use crate::case::{Figures, OPERATIONS, Place, Reopened, Series};
+use crate::median::median;
 use crate::tasks::BODY;
 
 const MEGABYTE: f64 = 1_000_000.0;
@@ -120,14 +121,4 @@ impl fmt::Display for Report<'_> {
 #[expect(clippy::cast_precision_loss, reason = "no figure here needs more than 52 bits")]
 fn float(number: u64) -> f64 {
     number as f64
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    let middle = figures.len() / 2;
-    match figures.as_slice() {
-        [] => f64::NAN,
-        figures if figures.len().is_multiple_of(2) => f64::midpoint(figures[middle - 1], figures[middle]),
-        figures => figures[middle],
-    }
 }

@@ -16,8 +16,10 @@ mod arguments;
 mod child;
 mod cpu;
 mod fleet;
+mod interrupt;
 mod load;
 mod machine;
+mod median;
 mod nginx;
 mod report;
 
@@ -26,7 +28,6 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Arguments, Plan};
 use crate::fleet::{Contest, Fleet};
@@ -38,7 +39,7 @@ async fn main() -> ExitCode {
     // Whichever ends first: the loser is dropped, and with it the processes it has started.
     let outcome = tokio::select! {
         outcome = run(&arguments) => outcome,
-        outcome = interrupted() => outcome,
+        outcome = interrupt::interrupted() => outcome,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -112,14 +113,4 @@ fn version(program: &Path, flag: &str) -> String {
         .and_then(|output| String::from_utf8([output.stdout, output.stderr].concat()).ok())
         .and_then(|text| text.lines().next().map(|line| line.trim_start_matches("nginx version: ").to_owned()))
         .unwrap_or_else(|| format!("{} of unknown version", program.display()))
-}
-
-async fn interrupted() -> Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    anyhow::bail!("interrupted")
 }

@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use crate::arguments::Plan;
 use crate::fleet::{CpuUse, NGINX};
 use crate::load;
+use crate::median::median;
 
 /// The share of its threads' time that says that the load generator had no more to give.
 const EXHAUSTED: f64 = 0.9;
@@ -149,14 +150,4 @@ impl fmt::Display for Report<'_> {
 fn quantile_ms(sorted_us: &[u32], percent: usize) -> f64 {
     let rank = (sorted_us.len() * percent).div_ceil(100).max(1);
     sorted_us.get(rank - 1).map_or(0.0, |&us| f64::from(us) / 1_000.0)
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    let middle = figures.len() / 2;
-    match figures.as_slice() {
-        [] => f64::NAN,
-        figures if figures.len().is_multiple_of(2) => f64::midpoint(figures[middle - 1], figures[middle]),
-        figures => figures[middle],
-    }
 }

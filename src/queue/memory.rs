@@ -7,15 +7,12 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use super::ledger::{Found, Ledger, Look, NoStore, Seen, Taken};
+use super::ledger::{Found, Ledger, Look, NoStore, Records, Seen, Taken};
 use super::{
     Cancelled, Claim, ClaimRequest, Enqueued, LaneCounts, Lease, NewTask, OwedNotice, QueueError, QueueEvent,
     QueueLimits, Released, Requeued, Settled, Settlement, TaskFilter, TaskPage, TaskQueue,
 };
 use crate::task::{Clock, LaneKey, Priority, TaskId, TaskRecord, Timestamp};
-
-/// How many tasks are looked at between two pauses.
-const PORTION: usize = 1_000;
 
 /// The queue in this process's memory: a ledger without a store.
 #[derive(Debug)]
@@ -43,6 +40,12 @@ fn record(look: Look) -> Option<TaskRecord> {
         Seen::Here(detail) => Some(detail.record(&look.standing)),
         // There is no store.
         Seen::Stored(_) => None,
+    }
+}
+
+impl Records for MemoryQueue {
+    async fn records(&self, looks: Vec<Look>) -> Result<Vec<TaskRecord>, QueueError> {
+        Ok(looks.into_iter().filter_map(record).collect())
     }
 }
 
@@ -127,16 +130,7 @@ impl TaskQueue for MemoryQueue {
     }
 
     async fn list(&self, filter: &TaskFilter) -> Result<TaskPage, QueueError> {
-        let mut page = TaskPage::default();
-        let mut before = filter.before;
-        loop {
-            let (portion, oldest) = self.ledger.portion(filter, before, PORTION);
-            if !page.extend(portion.into_iter().filter_map(record), filter) || oldest.is_none() {
-                return Ok(page);
-            }
-            before = oldest;
-            tokio::task::yield_now().await;
-        }
+        self.ledger.list(filter, self).await
     }
 
     async fn counts(&self) -> Result<Vec<LaneCounts>, QueueError> {
@@ -153,18 +147,7 @@ impl TaskQueue for MemoryQueue {
     }
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64, QueueError> {
-        let mut filter = filter.clone();
-        filter.limit = PORTION;
-        let mut purged = 0;
-        loop {
-            let page = self.list(&filter).await?;
-            let ended = page.tasks.iter().filter_map(|record| Some((record.spec.id, record.finished_at?)));
-            purged += ended.filter(|(id, at)| self.ledger.purge(*id, *at)).count() as u64;
-            match page.next {
-                Some(next) => filter.before = Some(next),
-                None => return Ok(purged),
-            }
-        }
+        self.ledger.purge(filter, self).await
     }
 
     async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError> {

@@ -1,5 +1,6 @@
 //! What the entries of the log say. Their form is postcard's: fields in order, numbers of variable length, nothing self-describing; so
-//! a field is never added, removed or moved without another [`FORMAT`].
+//! a field is never added, removed or moved without another [`FORMAT`], nor a name of [`Mode`] or
+//! [`AttemptOutcome`](crate::task::AttemptOutcome), which are told by their place.
 
 mod change;
 mod task;

@@ -20,7 +20,7 @@ impl Reader {
         Self { log, sealer }
     }
 
-    /// An entry as it was written.
+    /// An entry as it is in the log, unchecked.
     pub(super) fn bytes(&self, place: Place) -> Result<Vec<u8>, ReadError> {
         self.log.read(place)
     }

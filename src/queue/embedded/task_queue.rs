@@ -8,24 +8,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::EmbeddedQueue;
 use super::reader::Reader;
-use crate::queue::ledger::{Look, Seen};
+use crate::queue::ledger::{Look, Records, Seen};
 use crate::queue::{
     Cancelled, Claim, ClaimRequest, Enqueued, LaneCounts, Lease, NewTask, OwedNotice, QueueError, QueueEvent, Released,
     Requeued, Settled, Settlement, TaskFilter, TaskPage, TaskQueue,
 };
 use crate::task::{LaneKey, Priority, TaskId, TaskRecord, Timestamp};
 
-/// How many tasks are looked at between two pauses.
-const PORTION: usize = 1_000;
-/// How many of them are read from the log at once: about a page.
-const READ_AT_ONCE: usize = 64;
 /// How many tasks of a batch are on their way to the log at once.
 const ENQUEUED_AT_ONCE: usize = 256;
 /// How often a task is looked for again that was moved while it was read.
 const READ_TRIES: usize = 3;
 
-impl EmbeddedQueue {
-    /// The records of tasks; those that have gone meanwhile, or cannot be read, are left out.
+impl Records for EmbeddedQueue {
     async fn records(&self, looks: Vec<Look>) -> Result<Vec<TaskRecord>, QueueError> {
         let all_here = looks.iter().all(|look| matches!(look.seen, Seen::Here(_)));
         let reader = self.reader.clone();
@@ -66,17 +61,11 @@ impl TaskQueue for EmbeddedQueue {
         let mut answers = Vec::with_capacity(tasks.len());
         let mut tasks = tasks.into_iter().peekable();
         while tasks.peek().is_some() {
-            let first = answers.len();
-            for task in tasks.by_ref().take(ENQUEUED_AT_ONCE) {
-                let admitted = self.journal.admit();
-                answers.push(admitted.and_then(|()| self.ledger.add(task, None)).map(|(enqueued, _)| enqueued));
-            }
-            if let Err(error) = self.journal.flushed().await {
-                answers[first..]
-                    .iter_mut()
-                    .filter(|answer| answer.is_ok())
-                    .for_each(|answer| *answer = Err(error.clone()));
-            }
+            let chunk = tasks.by_ref().take(ENQUEUED_AT_ONCE).map(|task| {
+                self.journal.admit()?;
+                self.ledger.add(task, None).map(|(enqueued, _)| enqueued)
+            });
+            answers.extend(self.all_flushed(chunk.collect()).await);
         }
         answers
     }
@@ -197,23 +186,7 @@ impl TaskQueue for EmbeddedQueue {
     }
 
     async fn list(&self, filter: &TaskFilter) -> Result<TaskPage, QueueError> {
-        let mut page = TaskPage::default();
-        let mut before = filter.before;
-        loop {
-            let (portion, oldest) = self.ledger.portion(filter, before, PORTION);
-            let mut looks = portion.into_iter().peekable();
-            while looks.peek().is_some() {
-                let records = self.records(looks.by_ref().take(READ_AT_ONCE).collect()).await?;
-                if !page.extend(records, filter) {
-                    return Ok(page);
-                }
-            }
-            if oldest.is_none() {
-                return Ok(page);
-            }
-            before = oldest;
-            tokio::task::yield_now().await;
-        }
+        self.ledger.list(filter, self).await
     }
 
     async fn counts(&self) -> Result<Vec<LaneCounts>, QueueError> {
@@ -230,19 +203,9 @@ impl TaskQueue for EmbeddedQueue {
     }
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64, QueueError> {
-        let mut filter = filter.clone();
-        filter.limit = PORTION;
-        let mut purged = 0;
-        loop {
-            let page = self.list(&filter).await?;
-            let ended = page.tasks.iter().filter_map(|record| Some((record.spec.id, record.finished_at?)));
-            purged += ended.filter(|(id, at)| self.ledger.purge(*id, *at)).count() as u64;
-            self.journal.flushed().await?;
-            match page.next {
-                Some(next) => filter.before = Some(next),
-                None => return Ok(purged),
-            }
-        }
+        let purged = self.ledger.purge(filter, self).await;
+        self.journal.flushed().await?;
+        purged
     }
 
     async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError> {

@@ -15,9 +15,10 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use self::inner::Inner;
-use super::detail::{Detail, Found, Place, Seen};
+use super::detail::{Detail, Found, Place};
 use super::entry::Written;
 use super::kept::Whereabouts;
+use super::look::Look;
 use super::standing::{Phase, Standing};
 use super::store::{EntryRef, Note, Store};
 use crate::queue::{
@@ -218,10 +219,11 @@ impl<S: Store> Lane<S> {
         true
     }
 
-    /// What is known of a task.
-    pub(super) fn look(&self, slot: u32, id: TaskId) -> Option<(Standing, Seen)> {
+    /// What is known of a task, if where it stands is of interest.
+    pub(super) fn look_if(&self, slot: u32, id: TaskId, wanted: impl FnOnce(&Standing) -> bool) -> Option<Look> {
         let inner = self.inner.lock();
-        inner.entry(slot, id).map(|entry| (entry.standing, entry.seen()))
+        let entry = inner.entry(slot, id).filter(|entry| wanted(&entry.standing))?;
+        Some(Look { standing: entry.standing, seen: entry.seen() })
     }
 
     /// Where a task stands.

@@ -2,10 +2,9 @@
 
 use super::Ledger;
 use super::detail::Seen;
-use super::lane::Lane;
 use super::standing::Standing;
-use super::store::{EntryRef, Store};
-use crate::queue::{LaneCounts, StateCounts, TaskFilter};
+use super::store::Store;
+use crate::queue::{LaneCounts, StateCounts};
 use crate::task::{LaneKey, TaskId};
 
 /// What the books know of a task.
@@ -17,31 +16,8 @@ pub(in crate::queue) struct Look {
 
 impl<S: Store> Ledger<S> {
     pub(in crate::queue) fn look(&self, id: TaskId) -> Option<Look> {
-        self.look_at(self.index.get(id)?, id)
-    }
-
-    fn look_at(&self, entry: EntryRef, id: TaskId) -> Option<Look> {
-        let (standing, seen) = self.lanes.of(entry)?.look(entry.slot, id)?;
-        Some(Look { standing, seen })
-    }
-
-    /// Up to `limit` tasks older than `before`, newest first, in portions: no lock is held while records are compared. What the books
-    /// alone show not to match is left out already. Also says where the next portion begins; `None` at the end.
-    pub(in crate::queue) fn portion(
-        &self,
-        filter: &TaskFilter,
-        before: Option<TaskId>,
-        limit: usize,
-    ) -> (Vec<Look>, Option<TaskId>) {
-        let portion = self.index.newest_before(before, limit);
-        let oldest = portion.last().map(|(id, _)| *id);
-        let may_match = |lane: &Lane<S>, standing: Standing| filter.may_match(lane.key(), standing.state());
-        let looks = portion.into_iter().filter_map(|(id, entry)| {
-            let lane = self.lanes.of(entry)?;
-            lane.standing(entry.slot, id).filter(|standing| may_match(&lane, *standing))?;
-            self.look_at(entry, id)
-        });
-        (looks.collect(), oldest)
+        let entry = self.index.get(id)?;
+        self.lanes.of(entry)?.look_if(entry.slot, id, |_| true)
     }
 
     pub(in crate::queue) fn position(&self, id: TaskId) -> Option<u64> {

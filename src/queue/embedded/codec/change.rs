@@ -28,7 +28,7 @@ struct AttemptRow<'a> {
     worker: &'a str,
     started_at: i64,
     ended_at: Option<i64>,
-    outcome: Option<OutcomeRow>,
+    outcome: Option<AttemptOutcome>,
     status: Option<u16>,
     policy: &'a str,
     fallback: Option<&'a str>,
@@ -36,16 +36,6 @@ struct AttemptRow<'a> {
     candidates: u32,
     took_us: u32,
     left_out: Option<&'a str>,
-}
-
-#[derive(Serialize, Deserialize)]
-enum OutcomeRow {
-    Completed,
-    Failed,
-    Disconnected,
-    TimedOut,
-    Cancelled,
-    Interrupted,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -110,14 +100,7 @@ impl<'a> From<&'a Attempt> for AttemptRow<'a> {
             worker: &attempt.worker,
             started_at: attempt.started_at.as_millis(),
             ended_at: attempt.ended_at.map(Timestamp::as_millis),
-            outcome: attempt.outcome.map(|outcome| match outcome {
-                AttemptOutcome::Completed => OutcomeRow::Completed,
-                AttemptOutcome::Failed => OutcomeRow::Failed,
-                AttemptOutcome::Disconnected => OutcomeRow::Disconnected,
-                AttemptOutcome::TimedOut => OutcomeRow::TimedOut,
-                AttemptOutcome::Cancelled => OutcomeRow::Cancelled,
-                AttemptOutcome::Interrupted => OutcomeRow::Interrupted,
-            }),
+            outcome: attempt.outcome,
             status: attempt.status,
             policy: &attempt.why.policy,
             fallback: attempt.why.fallback.as_deref(),
@@ -136,14 +119,7 @@ impl From<AttemptRow<'_>> for Attempt {
             worker: row.worker.into(),
             started_at: Timestamp::from_millis(row.started_at),
             ended_at: row.ended_at.map(Timestamp::from_millis),
-            outcome: row.outcome.map(|outcome| match outcome {
-                OutcomeRow::Completed => AttemptOutcome::Completed,
-                OutcomeRow::Failed => AttemptOutcome::Failed,
-                OutcomeRow::Disconnected => AttemptOutcome::Disconnected,
-                OutcomeRow::TimedOut => AttemptOutcome::TimedOut,
-                OutcomeRow::Cancelled => AttemptOutcome::Cancelled,
-                OutcomeRow::Interrupted => AttemptOutcome::Interrupted,
-            }),
+            outcome: row.outcome,
             status: row.status,
             why: Choice {
                 policy: row.policy.into(),
