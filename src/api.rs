@@ -17,6 +17,8 @@ mod logs;
 mod metrics;
 mod openapi;
 mod path;
+mod policies;
+mod policies_json;
 mod query;
 mod reply;
 mod task;
@@ -28,7 +30,7 @@ mod tasks;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use http::{Method, Uri};
 
 pub use auth::{LbKey, require_key};
@@ -37,6 +39,7 @@ pub use path::normalize_path;
 pub use task_json::TaskJson;
 
 use crate::dispatch::Dispatcher;
+use crate::policy::PolicyKeeper;
 use crate::task::ErrorCode;
 use crate::telemetry::{LogRing, Metrics};
 use crate::workers::Fleet;
@@ -50,6 +53,8 @@ pub struct ApiState {
     pub fleet: Arc<Fleet>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Policies.
+    pub policies: PolicyKeeper,
     /// The last lines of the log.
     pub logs: LogRing,
     /// The key that opens the protected routes.
@@ -72,6 +77,10 @@ pub fn router(state: ApiState) -> Router {
         .route("/lanes", get(lanes::list))
         .route("/lanes/{group}/{contract}/pause", post(lanes::pause))
         .route("/lanes/{group}/{contract}/resume", post(lanes::resume))
+        .route("/policies", get(policies::list))
+        .route("/policies/{name}", put(policies::upload).delete(policies::remove))
+        .route("/policies/{name}/activate", post(policies::activate).delete(policies::deactivate))
+        .route("/policies/{name}/rollback", post(policies::roll_back))
         .route("/logs", get(logs::show))
         .route("/metrics", get(metrics::show))
         .route("/openapi.json", get(openapi::show))

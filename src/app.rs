@@ -18,7 +18,7 @@ use crate::api::{ApiState, LbKey};
 use crate::config::{QueueBackend, Settings};
 use crate::dashboard::{DashboardState, Pages};
 use crate::dispatch::{DispatchSettings, Dispatcher, DrainReport, Parts};
-use crate::policy::PolicyEngine;
+use crate::policy::PolicyKeeper;
 use crate::queue::{EmbeddedQueue, MemoryQueue, QueueLimits, Sealer, TaskQueue};
 use crate::task::{Chance, Clock};
 use crate::telemetry::{LogRing, Metrics};
@@ -44,7 +44,7 @@ pub struct App {
     settings: Settings,
     dispatcher: Arc<Dispatcher>,
     queue: Arc<dyn TaskQueue>,
-    policy: PolicyEngine,
+    policies: PolicyKeeper,
     fleet: Arc<Fleet>,
     metrics: Arc<Metrics>,
     router: axum::Router,
@@ -62,7 +62,7 @@ impl App {
         let metrics = Arc::new(Metrics::new());
         let slots = Arc::new(Slots::default());
         let queue = queue(&settings, &clock).await?;
-        let policy = policies::engine(&settings.policy, &settings.queue).await?;
+        let policies = PolicyKeeper::start(&settings.policy, &settings.queue.data_dir, clock.clone()).await?;
         let pages = Pages::load(settings.dashboard.templates_dir.as_deref())?;
         let key = settings.auth.lb_auth_key.clone();
         let upstream = HttpUpstream::new(key.expose()).context("cannot set up HTTP to the workers")?;
@@ -83,7 +83,7 @@ impl App {
             queue: Arc::clone(&queue),
             slots,
             probe: Arc::<Fleet>::clone(&fleet),
-            policy: policy.clone(),
+            policy: policies.engine().clone(),
             upstream: Arc::new(upstream),
             notifier: Arc::new(notifier),
             metrics: Arc::clone(&metrics),
@@ -100,24 +100,27 @@ impl App {
             dispatcher: Arc::clone(&dispatcher),
             fleet: Arc::clone(&fleet),
             metrics: Arc::clone(&metrics),
+            policies: policies.clone(),
             logs,
             key: key.clone(),
             body_limit: settings.server.request_body_limit,
         };
         let dashboard = DashboardState { pages: Arc::new(pages), fleet: Arc::clone(&fleet), key };
         let router = router::router(api, dashboard, &settings);
-        Ok(Self { settings, dispatcher, queue, policy, fleet, metrics, router, fleet_tasks, stop })
+        Ok(Self { settings, dispatcher, queue, policies, fleet, metrics, router, fleet_tasks, stop })
     }
 
     /// Serves until `shutdown`, then drains. When this returns, everything has ended.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<DrainReport> {
         let address = listener.local_addr()?;
-        log_start(&self.settings, address, &self.policy.active_choice());
+        let policy = self.policies.engine().clone();
+        log_start(&self.settings, address, &policy.active_choice());
         let background = TaskTracker::new();
         let (queue, stop) = (Arc::clone(&self.queue), self.stop.clone());
-        // Tasks `queue`, `policy directory` and `upkeep`.
+        // Tasks `queue`, `policy directory`, `policy files` and `upkeep`.
         background.spawn(async move { queue.run(stop).await });
-        background.spawn(policies::keep_told(self.policy.clone(), self.fleet, self.stop.clone()));
+        background.spawn(policies::keep_told(policy.clone(), self.fleet, self.stop.clone()));
+        background.spawn(self.policies.run(self.stop.clone()));
         background.spawn(Arc::clone(&self.dispatcher).run_upkeep());
 
         let closing = CancellationToken::new();
@@ -143,7 +146,7 @@ impl App {
         self.fleet_tasks.finished().await;
         background.close();
         background.wait().await;
-        self.policy.close().await;
+        policy.close().await;
         log_end(&self.settings, report);
         Ok(report)
     }

@@ -91,9 +91,10 @@ impl Settings {
         }
     }
 
-    /// The settings of policies, whatever is wrong with the other variables; `None` if one of them is refused itself.
-    pub fn policy(source: &Source) -> Option<PolicySettings> {
-        PolicySettings::read(&mut Reader::new(source))
+    /// What finding a policy takes, whatever is wrong with the other variables; `None` if one of those is refused itself.
+    pub fn policy(source: &Source) -> Option<(PolicySettings, QueueSettings)> {
+        let reader = &mut Reader::new(source);
+        PolicySettings::read(reader).zip(QueueSettings::read(reader))
     }
 
     /// Reads every setting from these pairs alone, for tests and the demo.

@@ -5,27 +5,38 @@
 //! users are WebAssembly components ([`Loader`]). [`PolicyEngine`] asks the one in force, and a native one where that fails.
 
 mod admission;
+mod assigned;
 mod circuit;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod context;
 mod directory;
+mod durations;
 mod engine;
 mod failure;
 mod feedback;
+mod keeper;
 mod native;
+mod ranking;
+mod shadow;
 mod status;
+mod table;
 mod wasm;
 
 pub use crate::task::{Candidate, Candidates};
 pub use admission::{Admission, SubmissionView};
 pub use context::RankContext;
 pub use directory::{Directory, FunctionEntry, LaneEntry, WorkerEntry};
-pub use engine::{PolicyEngine, Ranking};
+pub use engine::PolicyEngine;
 pub use failure::Failure;
 pub use feedback::Outcome;
+pub use keeper::{
+    AvailablePolicy, Catalogue, ControlError, FILE_LIMIT, KeptVersion, PolicyEvent, PolicyKeeper, PolicySummary,
+};
 pub use native::{NATIVE_NAMES, UnknownNativePolicy, native};
-pub use status::{Circuit, Placement, PolicyStatus};
+pub use ranking::Ranking;
+pub use status::{Circuit, Placement, PolicyStatus, ShadowStatus};
+pub use table::Scope;
 pub use wasm::{CheckedPolicy, LoadError, Loader, PolicyInfo, PolicyLimits, Setup, Trouble};
 
 /// Ranks workers. Implementations are pure functions of their input and their own state: no clock, no chance but the

@@ -42,7 +42,9 @@ impl ApiError {
     pub(super) fn status(&self) -> StatusCode {
         match self.code {
             ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
-            ErrorCode::NotFound | ErrorCode::UnknownFunction | ErrorCode::TaskNotFound => StatusCode::NOT_FOUND,
+            ErrorCode::NotFound | ErrorCode::UnknownFunction | ErrorCode::TaskNotFound | ErrorCode::PolicyNotFound => {
+                StatusCode::NOT_FOUND
+            }
             ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             ErrorCode::InvalidJson
             | ErrorCode::MissingWorkerKey
@@ -58,13 +60,14 @@ impl ApiError {
             | ErrorCode::InvalidQuery
             | ErrorCode::InvalidAction
             | ErrorCode::InvalidFilter
-            | ErrorCode::UnknownField => StatusCode::BAD_REQUEST,
+            | ErrorCode::UnknownField
+            | ErrorCode::InvalidPolicyName => StatusCode::BAD_REQUEST,
             ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ErrorCode::BodyTooLarge | ErrorCode::BatchTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::QueueFull | ErrorCode::PolicyRejected | ErrorCode::TooManyRequests => {
                 StatusCode::TOO_MANY_REQUESTS
             }
-            ErrorCode::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorCode::IdempotencyMismatch | ErrorCode::PolicyRefused => StatusCode::UNPROCESSABLE_ENTITY,
             ErrorCode::Cancelled
             | ErrorCode::ClientGone
             | ErrorCode::TaskEnded
@@ -73,7 +76,9 @@ impl ApiError {
             | ErrorCode::TaskNotWaiting
             | ErrorCode::StreamInProgress
             | ErrorCode::StreamFinished
-            | ErrorCode::CredentialUnreadable => StatusCode::CONFLICT,
+            | ErrorCode::CredentialUnreadable
+            | ErrorCode::NoEarlierVersion
+            | ErrorCode::PolicyNotActivated => StatusCode::CONFLICT,
             ErrorCode::NoWorker | ErrorCode::QueueUnavailable | ErrorCode::PolicyFailed | ErrorCode::ShuttingDown => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

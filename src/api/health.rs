@@ -9,6 +9,7 @@ use http::HeaderMap;
 use serde_json::json;
 
 use super::ApiState;
+use super::policies_json::in_force;
 
 /// How long the queue's store may take to answer.
 const PING_LIMIT: Duration = Duration::from_millis(900);
@@ -27,6 +28,7 @@ pub(super) async fn show(State(state): State<ApiState>, headers: HeaderMap) -> R
         "workers": state.fleet.workers(),
         "invalidWorkers": state.fleet.invalid_workers(),
         "services": services,
+        "policies": in_force(&state, &state.policies.catalogue()),
     }))
     .into_response()
 }

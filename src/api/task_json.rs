@@ -5,7 +5,8 @@ use serde_json::value::RawValue;
 
 use crate::dispatch::{TaskView, WaitingView};
 use crate::task::{
-    Attempt, AttemptOutcome, Choice, Contract, ErrorCode, Mode, Priority, StoredResult, TaskId, TaskState, Timestamp,
+    Attempt, AttemptOutcome, Candidate, Choice, Contract, ErrorCode, Mode, Priority, StoredResult, TaskId, TaskState,
+    Timestamp,
 };
 
 /// A task as the API shows it.
@@ -56,13 +57,31 @@ struct AttemptJson<'a> {
 #[serde(rename_all = "camelCase")]
 struct ChoiceJson<'a> {
     policy: &'a str,
+    version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     fallback: Option<&'a str>,
     rank: u32,
     candidates: u32,
     took_us: u32,
+    signals: SignalsJson,
     #[serde(skip_serializing_if = "Option::is_none")]
     left_out: Option<&'a str>,
+}
+
+/// What was known of a worker when it was chosen.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SignalsJson {
+    slots: u32,
+    used: u32,
+    in_flight: u32,
+    queue: u32,
+    cpu: f32,
+    memory: f32,
+    report_age_ms: u32,
+    latency_ms: f32,
+    failure_rate: f32,
+    weight: f32,
 }
 
 /// A worker's answer: its JSON as it is, anything else as a string.
@@ -128,12 +147,33 @@ impl<'a> From<&'a Choice> for ChoiceJson<'a> {
     fn from(why: &'a Choice) -> Self {
         Self {
             policy: &why.policy,
+            version: &why.version,
             fallback: why.fallback.as_deref(),
             rank: why.rank,
             candidates: why.candidates,
             took_us: why.took_us,
+            signals: SignalsJson::from(why.signals),
             left_out: why.left_out.as_deref(),
         }
+    }
+}
+
+impl From<Candidate> for SignalsJson {
+    fn from(candidate: Candidate) -> Self {
+        let Candidate {
+            worker: _,
+            slots,
+            used,
+            in_flight,
+            queue,
+            cpu,
+            memory,
+            report_age_ms,
+            latency_ms,
+            failure_rate,
+            weight,
+        } = candidate;
+        Self { slots, used, in_flight, queue, cpu, memory, report_age_ms, latency_ms, failure_rate, weight }
     }
 }
 

@@ -1,65 +1,28 @@
 //! The policy that the settings ask for, and what it is told of workers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{PolicyChoice, PolicySettings, Problem, QueueSettings};
-use crate::policy::{
-    CheckedPolicy, Directory, FunctionEntry, LaneEntry, LoadError, Loader, PolicyEngine, PolicyLimits, Setup,
-    WorkerEntry, native,
-};
+use crate::config::{PolicyChoice, Problem};
+use crate::policy::{Directory, FunctionEntry, LaneEntry, PolicyEngine, PolicyKeeper, WorkerEntry, native};
 use crate::task::{LaneKey, number_of};
 use crate::workers::{Fleet, Worker};
 
-/// The policy used if nobody asks for another one and there is its file.
-const DEFAULT_FILE: &str = "default";
-/// Directory of compiled policies, in `DATA_DIR`.
-const CACHE: &str = "policies-cache";
-
-/// Which policy the settings ask for, its file found.
-enum Wanted {
-    Native(String),
-    Wasm { name: String, file: PathBuf },
-}
-
 /// Whether there is a policy as the settings ask for it; what is in its file is another matter.
-pub fn check_policy(settings: &PolicySettings) -> Result<(), Problem> {
-    match wanted(settings)? {
-        Wanted::Native(name) => native(&name).map(drop).map_err(|error| Problem::new("POLICY", error.to_string())),
-        Wanted::Wasm { .. } => Ok(()),
-    }
-}
-
-/// The engine with the policy that the settings ask for in force. One whose file cannot be used is no reason not to start: the native
-/// order takes its place, visibly.
-pub(super) async fn engine(settings: &PolicySettings, queue: &QueueSettings) -> anyhow::Result<PolicyEngine> {
-    let problem = |problem: Problem| anyhow::anyhow!("{problem}");
-    let (name, file) = match wanted(settings).map_err(problem)? {
-        Wanted::Native(name) => return Ok(PolicyEngine::with_failures(native(&name)?, settings.on_failure)),
-        Wanted::Wasm { name, file } => (name, file),
-    };
-    let engine = PolicyEngine::with_failures(native(crate::policy::NATIVE_NAMES[0])?, settings.on_failure);
-    let choice = format!("wasm:{name}");
-    let limits = PolicyLimits {
-        deadline: settings.deadline,
-        load_deadline: settings.load_deadline,
-        memory: settings.memory_mb << 20,
-    };
-    let (data_dir, wanted) = (queue.data_dir.clone(), choice.clone());
-    // Compiling takes seconds for a large policy. The first decision is to be its own, so the start waits for it.
-    let loaded = tokio::task::spawn_blocking(move || load(&wanted, &file, limits, &data_dir)).await?;
-    match loaded.and_then(|policy| engine.activate(policy)) {
-        Ok(()) => {}
-        Err(error) => {
-            tracing::error!(policy = %choice, "the policy cannot be used, the native order takes its place: {error}");
-            engine.activate_missing(&choice, &error);
+pub fn check_policy(choice: &PolicyChoice, directory: &Path, data_dir: &Path) -> Result<(), Problem> {
+    match choice {
+        PolicyChoice::Unset => Ok(()),
+        PolicyChoice::Native(name) => native(name).map(drop).map_err(|error| Problem::new("POLICY", error.to_string())),
+        PolicyChoice::Wasm(name) if PolicyKeeper::has_file(name, directory, data_dir) => Ok(()),
+        PolicyChoice::Wasm(name) => {
+            let file = directory.join(format!("{name}.wasm"));
+            Err(Problem::new("POLICY", format!("there is no file {}", file.display())))
         }
     }
-    Ok(engine)
 }
 
 /// Tells the policy of every change of the workers, until `stop`.
@@ -73,40 +36,6 @@ pub(super) async fn keep_told(engine: PolicyEngine, fleet: Arc<Fleet>, stop: Can
         }
         let Some(Ok(())) = stop.run_until_cancelled(changes.changed()).await else { return };
     }
-}
-
-fn wanted(settings: &PolicySettings) -> Result<Wanted, Problem> {
-    let file = |name: &str| settings.directory.join(format!("{name}.wasm"));
-    match &settings.choice {
-        PolicyChoice::Native(name) => Ok(Wanted::Native(name.clone())),
-        PolicyChoice::Wasm(name) if file(name).is_file() => Ok(Wanted::Wasm { name: name.clone(), file: file(name) }),
-        PolicyChoice::Wasm(name) => Err(Problem::new("POLICY", format!("there is no file {}", file(name).display()))),
-        PolicyChoice::Unset if file(DEFAULT_FILE).is_file() => {
-            Ok(Wanted::Wasm { name: DEFAULT_FILE.to_owned(), file: file(DEFAULT_FILE) })
-        }
-        PolicyChoice::Unset => Ok(Wanted::Native(crate::policy::NATIVE_NAMES[0].to_owned())),
-    }
-}
-
-fn load(choice: &str, file: &Path, limits: PolicyLimits, data_dir: &Path) -> Result<CheckedPolicy, LoadError> {
-    let host = |error: std::io::Error| LoadError::Host(format!("{}: {error}", file.display()));
-    let bytes = std::fs::read(file).map_err(host)?;
-    let cache = data_dir.join(CACHE);
-    let loader = match std::fs::create_dir_all(data_dir).map_err(host).and_then(|()| Loader::new(limits, Some(&cache)))
-    {
-        Ok(loader) => loader,
-        Err(error) => {
-            tracing::warn!("compiled policies are not kept: {error}");
-            Loader::new(limits, None)?
-        }
-    };
-    let policy = loader.load(choice, &bytes, Setup::default())?;
-    let (info, compiled_ms) = (policy.info(), u64::try_from(policy.compiled_in().as_millis()).unwrap_or(u64::MAX));
-    tracing::info!(
-        policy = choice, name = info.name, version = info.version, sha256 = %policy.sha256(),
-        exports = policy.exports().join(","), stateful = policy.is_stateful(), compiled_ms, "policy loaded"
-    );
-    Ok(policy)
 }
 
 /// The texts behind the numbers of these workers, and of their lanes and functions.

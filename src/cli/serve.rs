@@ -40,7 +40,8 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
 
 /// The settings, checked as far as they can be without opening anything.
 pub(super) fn load(source: &Source) -> Result<Loaded, Vec<Problem>> {
-    let unknown_policy = Settings::policy(source).and_then(|policy| app::check_policy(&policy).err());
+    let unknown_policy = Settings::policy(source)
+        .and_then(|(policy, queue)| app::check_policy(&policy.choice, &policy.directory, &queue.data_dir).err());
     let loaded = Settings::load(source);
     match unknown_policy {
         None => loaded,

@@ -1,6 +1,8 @@
 //! Who ranks the workers.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::kind::{FilePath, Kind, MILLISECOND, MINUTE, SECOND, Time, Whole};
@@ -29,7 +31,7 @@ section! {
 }
 
 /// The policy chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PolicyChoice {
     /// None: `default.wasm` if there is one, else the default native one.
     Unset,
@@ -42,26 +44,51 @@ pub enum PolicyChoice {
 /// The form `native:<name>` or `wasm:<name>`, or nothing.
 struct Choice;
 
-/// A name that is the stem of a file in a directory, and in no other.
-fn is_file_stem(name: &str) -> bool {
-    let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
-    !name.is_empty() && name.len() <= 100 && name.chars().all(fits) && !name.starts_with('.')
+const FORM: &str = "native:<name> or wasm:<name>, a name being letters, digits, dots, hyphens and underscores";
+
+impl PolicyChoice {
+    /// Whether it can be the name of a user's policy: the stem of a file in a directory, and in no other.
+    pub fn is_name(name: &str) -> bool {
+        let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+        !name.is_empty() && name.len() <= 100 && name.chars().all(fits) && !name.starts_with('.')
+    }
+}
+
+impl FromStr for PolicyChoice {
+    /// What is accepted.
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Ok(Self::Unset);
+        }
+        if let Some(name) = text.strip_prefix("wasm:").map(str::trim) {
+            return if Self::is_name(name) { Ok(Self::Wasm(name.to_owned())) } else { Err(FORM) };
+        }
+        match text.strip_prefix("native:").map(str::trim) {
+            Some(name) if !name.is_empty() => Ok(Self::Native(name.to_owned())),
+            _ => Err(FORM),
+        }
+    }
+}
+
+impl fmt::Display for PolicyChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unset => Ok(()),
+            Self::Wasm(name) => write!(f, "wasm:{name}"),
+            Self::Native(name) => write!(f, "native:{name}"),
+        }
+    }
 }
 
 impl Kind<PolicyChoice> for Choice {
     fn parse(&self, text: &str) -> Option<PolicyChoice> {
-        if text.is_empty() {
-            return Some(PolicyChoice::Unset);
-        }
-        if let Some(name) = text.strip_prefix("wasm:").map(str::trim) {
-            return is_file_stem(name).then(|| PolicyChoice::Wasm(name.to_owned()));
-        }
-        let name = text.strip_prefix("native:")?.trim();
-        (!name.is_empty()).then(|| PolicyChoice::Native(name.to_owned()))
+        text.parse().ok()
     }
 
     fn accepted(&self) -> String {
-        "native:<name> or wasm:<name>, a name being letters, digits, dots, hyphens and underscores".to_owned()
+        FORM.to_owned()
     }
 }
 

@@ -12,7 +12,7 @@ const FAILED_PAUSE: Duration = Duration::from_secs(1);
 impl Dispatcher {
     /// Gives the submission the priority that the policy wants for it, or refuses it.
     pub(super) async fn admit(&self, submission: &mut Submission) -> Result<(), Refusal> {
-        if !self.policy.decides_admission() {
+        if !self.policy.decides_admission(&submission.request.lane) {
             return Ok(());
         }
         let request = &submission.request;

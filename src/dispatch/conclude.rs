@@ -130,7 +130,7 @@ impl Dispatcher {
 
     /// Lets the policy learn from the attempt.
     fn tell_policy(&self, lane: &Lane, claim: &Claim, worker: WorkerId, run: &Attempted, ending: AttemptOutcome) {
-        self.policy.observe(|| {
+        self.policy.observe(lane.key(), || {
             let spec = &claim.spec;
             let hash = |text: &Option<Arc<str>>| text.as_deref().map_or(0, stable_hash);
             let ended_at = run.attempt.ended_at.unwrap_or_else(|| self.clock.now());

@@ -80,7 +80,7 @@ impl Dispatcher {
     /// Asks the policy again for a task that was set aside, without a claim; claims it if the answer is no more *wait*.
     async fn offer(self: &Arc<Self>, lane: &Arc<Lane>, waiter: &Waiter, permit: Permit) -> Result<(), QueueError> {
         let decision = self.rank(lane, waiter).await;
-        if decision.workers.is_empty() {
+        if decision.is_wait() {
             return Ok(());
         }
         let claim = self.claim_task(waiter.spec.id, &self.claim_request()).await?;

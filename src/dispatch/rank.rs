@@ -9,33 +9,45 @@ use super::Dispatcher;
 use super::aside::Waiter;
 use super::lane::Lane;
 use crate::policy::RankContext;
-use crate::task::{Choice, Priority, number_of, stable_hash};
+use crate::task::{Candidate, Choice, Priority, number_of, stable_hash};
 use crate::workers::WorkerId;
 
 /// A policy's answer, as workers.
 #[derive(Default)]
 pub(super) struct Decided {
-    /// In order of preference; empty means *wait*.
-    pub(super) workers: Vec<WorkerId>,
+    /// The workers in order of preference; empty means *wait*.
+    candidates: Vec<Candidate>,
     pub(super) took: Duration,
     /// There was nobody to choose from.
     pub(super) deserted: bool,
     policy: Arc<str>,
+    version: Arc<str>,
     fallback: Option<Arc<str>>,
-    candidates: usize,
+    choices: usize,
     left_out: Option<Arc<str>>,
 }
 
 impl Decided {
+    pub(super) fn is_wait(&self) -> bool {
+        self.candidates.is_empty()
+    }
+
+    /// In order of preference.
+    pub(super) fn workers(&self) -> impl Iterator<Item = WorkerId> {
+        self.candidates.iter().map(|candidate| WorkerId(candidate.worker))
+    }
+
     /// Why the task goes to the worker that so many others were preferred to.
     pub(super) fn into_choice(self, preferred: usize) -> Choice {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Choice {
             policy: self.policy,
+            version: self.version,
             fallback: self.fallback,
             rank: count(preferred).saturating_add(1),
-            candidates: count(self.candidates),
+            candidates: count(self.choices),
             took_us: u32::try_from(self.took.as_micros()).unwrap_or(u32::MAX),
+            signals: self.candidates.get(preferred).copied().unwrap_or_default(),
             left_out: self.left_out,
         }
     }
@@ -52,22 +64,19 @@ impl Dispatcher {
         }
         let began = Instant::now();
         let context = self.context(lane, waiter);
-        let ranking = self.policy.rank(&context, &candidates).await;
-        let workers: Vec<WorkerId> = ranking
-            .rows
-            .iter()
-            .filter_map(|row| candidates.worker.get(*row as usize))
-            .map(|id| WorkerId(*id))
-            .collect();
-        let count = candidates.len();
+        let ranking = self.policy.rank(lane.key(), &context, &candidates).await;
+        let took = began.elapsed();
+        let choices = candidates.len();
+        let ranked = ranking.rows.iter().filter_map(|row| candidates.row(*row as usize)).collect();
         lane.reuse(candidates);
         Decided {
-            workers,
-            took: began.elapsed(),
+            candidates: ranked,
+            took,
             deserted: false,
             policy: ranking.policy,
+            version: ranking.version,
             fallback: ranking.fallback,
-            candidates: count,
+            choices,
             left_out: waiter.excluded.as_ref().filter(|_| left_out).map(|excluded| Arc::clone(&excluded.worker)),
         }
     }

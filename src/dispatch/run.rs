@@ -72,12 +72,12 @@ impl Dispatcher {
             Some(decided) => decided,
             None => self.rank(lane, &waiter).await,
         };
-        if decision.workers.is_empty() {
+        if decision.is_wait() {
             let wait = !decision.deserted || waiter.excluded.is_some();
             self.put_back(lane, &claim, permit, wait.then_some(waiter), &mut stopped).await;
             return None;
         }
-        match permit.reserve(decision.workers.iter().copied()) {
+        match permit.reserve(decision.workers()) {
             Ok(reservation) => self.attempt(lane, claim, reservation, decision, stopped).await,
             Err(permit) => {
                 self.put_back(lane, &claim, permit, None, &mut stopped).await;

@@ -1,30 +1,31 @@
-//! The policy in force: asks it, checks its answer, and uses a native one where it fails.
+//! The policies in force: asks them, checks their answers, and uses a native one where they fail.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+use super::assigned::{self, Assigned, Kind};
 use super::native::default_native;
-use super::wasm::{CheckedPolicy, LoadError, WasmPolicy};
+use super::ranking::Ranking;
+use super::shadow::Shadow;
+use super::table::{Scope, Table};
+use super::wasm::{CheckedPolicy, LoadError};
 use super::{Admission, Candidates, Directory, Failure, Outcome, Policy, PolicyStatus, RankContext, SubmissionView};
 use crate::config::FailureRule;
+use crate::task::LaneKey;
 use crate::telemetry::{Metrics, PolicyMetrics};
 
-/// So many rows of an answer are looked at. Nobody tries that many workers for one decision, and a huge answer stays cheap.
-const CONSIDERED_ROWS: usize = 64;
-
-/// The policy in force. Clones share it.
+/// The policies in force, one for each lane. Clones share it.
 ///
-/// Decisions under way when another one takes its place end with the one they began with.
+/// Decisions under way when other policies take their place end with the one they began with.
 #[derive(Clone)]
 pub struct PolicyEngine(Arc<Inner>);
 
 struct Inner {
-    active: ArcSwap<Active>,
+    table: ArcSwap<Table>,
     /// Who ranks when the policy in force does not.
     native: Arc<dyn Policy>,
     /// Its name, in the form of `POLICY`.
@@ -38,37 +39,6 @@ struct Inner {
     retired: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// A policy in force, and what is counted of it.
-struct Active {
-    /// Its name, in the form of `POLICY`.
-    choice: Arc<str>,
-    kind: Kind,
-    metrics: OnceLock<PolicyMetrics>,
-    /// Decisions made by the native order in its place, by reason.
-    fallbacks: [AtomicU64; Failure::ALL.len()],
-}
-
-enum Kind {
-    Native {
-        policy: Arc<dyn Policy>,
-        since: Instant,
-    },
-    Wasm(WasmPolicy),
-    /// It could not be loaded, for that reason.
-    Missing(String),
-}
-
-/// A checked answer: rows that exist, each once, out of the first 64 answered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ranking {
-    /// The candidate rows in order of preference; empty means *wait*.
-    pub rows: Vec<u32>,
-    /// The policy that answered, in the form of `POLICY`.
-    pub policy: Arc<str>,
-    /// Why a native policy answered in place of the one in force, in a word; `None` if it was the one in force.
-    pub fallback: Option<Arc<str>>,
-}
-
 impl PolicyEngine {
     /// An engine that asks `policy`.
     pub fn new(policy: Arc<dyn Policy>) -> Self {
@@ -77,10 +47,9 @@ impl PolicyEngine {
 
     /// The same; `on_failure` says what becomes of submissions while a policy fails.
     pub fn with_failures(policy: Arc<dyn Policy>, on_failure: FailureRule) -> Self {
-        let choice = format!("native:{}", policy.name()).into();
         let native = default_native();
         Self(Arc::new(Inner {
-            active: ArcSwap::from_pointee(Active::new(choice, Kind::Native { policy, since: Instant::now() })),
+            table: ArcSwap::from_pointee(Table::new(Arc::new(Assigned::native(policy)))),
             native_choice: format!("native:{}", native.name()).into(),
             native,
             native_metrics: OnceLock::new(),
@@ -97,19 +66,28 @@ impl PolicyEngine {
         let _ = self.0.metrics.set(Arc::clone(metrics));
     }
 
-    /// Puts a policy in force, in place of the one before, which finishes what it has begun.
+    /// Puts a policy in force for all lanes, in place of those before, which finish what they have begun.
     pub fn activate(&self, policy: CheckedPolicy) -> Result<(), LoadError> {
-        let choice = Arc::clone(policy.name());
-        let policy = WasmPolicy::start(policy)?;
-        // It may have been set up with what there was some time ago.
-        policy.tell(self.directory());
-        self.swap(Active::new(choice, Kind::Wasm(policy)));
+        self.put_in_force(Table::new(Arc::new(Assigned::wasm(policy)?)));
         Ok(())
     }
 
-    /// The policy chosen could not be loaded: the native order takes its place, and every decision says so.
-    pub fn activate_missing(&self, choice: &str, error: &LoadError) {
-        self.swap(Active::new(choice.into(), Kind::Missing(error.to_string())));
+    /// Puts these policies in force.
+    pub(super) fn put_in_force(&self, table: Table) {
+        // They may have been set up with what there was some time ago.
+        let directory = self.directory();
+        let table = Arc::new(table);
+        table.policies().for_each(|policy| policy.tell(&directory));
+        let before = self.0.table.swap(Arc::clone(&table));
+        let gone = before.policies().filter(|policy| !table.policies().any(|kept| Arc::ptr_eq(kept, policy)));
+        self.retire(gone.flat_map(|policy| policy.take_threads()));
+    }
+
+    /// Has threads joined at the end that have nothing more to do.
+    pub(super) fn retire(&self, threads: impl Iterator<Item = JoinHandle<()>>) {
+        let mut retired = self.0.retired.lock();
+        retired.retain(|thread| !thread.is_finished());
+        retired.extend(threads);
     }
 
     /// What there is, as it was last told.
@@ -117,199 +95,146 @@ impl PolicyEngine {
         Arc::clone(&self.0.directory.lock())
     }
 
-    /// Tells the policy in force, and those to come, what there is.
+    /// Tells the policies in force, and those to come, what there is.
     pub fn tell(&self, directory: Directory) {
         let directory = Arc::new(directory);
         *self.0.directory.lock() = Arc::clone(&directory);
-        if let Kind::Wasm(policy) = &self.0.active.load().kind {
-            policy.tell(directory);
-        }
+        self.0.table.load().policies().for_each(|policy| policy.tell(&directory));
     }
 
-    /// The policy in force, in the form of `POLICY`.
+    /// The policy in force where no narrower choice is made, in the form of `POLICY`.
     pub fn active_choice(&self) -> Arc<str> {
-        Arc::clone(&self.0.active.load().choice)
+        Arc::clone(self.0.table.load().default().choice())
     }
 
-    /// Asks the policy in force, and a native one if that fails. Rows out of range, repeated rows and all after the 64th are dropped.
-    pub async fn rank(&self, context: &RankContext, candidates: &Candidates) -> Ranking {
-        let active = self.0.active.load();
-        if let Kind::Native { policy, .. } = &active.kind {
-            let ranking = native_ranking(policy.as_ref(), &active.choice, context, candidates);
-            self.count(&active.metrics, &active.choice, &ranking);
+    /// Asks the policy of the lane, and a native one if that fails. Rows out of range, repeated rows and all after the 64th are dropped.
+    pub async fn rank(&self, lane: &LaneKey, context: &RankContext, candidates: &Candidates) -> Ranking {
+        let began = Instant::now();
+        let table = self.0.table.load();
+        let policy = table.of(lane);
+        if let Kind::Native(native) = &policy.kind {
+            let ranking = Ranking::native(native.as_ref(), policy.choice(), context, candidates);
+            policy.decided(self.metrics(), ranking.rows.is_empty());
+            finish(policy, began, context, candidates, &ranking);
             return ranking;
         }
-        let active = Guard::into_inner(active);
-        let answer = match &active.kind {
-            Kind::Wasm(policy) if policy.ranks() => policy.rank(context, candidates).await,
-            Kind::Wasm(_) | Kind::Native { .. } => return self.rank_natively(context, candidates),
-            Kind::Missing(_) => Err(Failure::NotLoaded),
-        };
-        let failure = match answer {
-            Ok(mut rows) => {
-                rows.truncate(CONSIDERED_ROWS);
-                let ranking = Ranking { rows, policy: Arc::clone(&active.choice), fallback: None };
-                self.count(&active.metrics, &active.choice, &ranking);
-                return ranking;
-            }
-            Err(failure) => failure,
-        };
-        self.count_fallback(&active, failure);
-        let mut ranking = self.rank_natively(context, candidates);
-        ranking.fallback = Some(failure.word().into());
+        let policy = Arc::clone(policy);
+        drop(table);
+        let ranking = self.rank_by(&policy, context, candidates).await;
+        finish(&policy, began, context, candidates, &ranking);
         ranking
     }
 
-    /// Whether submissions have to be asked about at all.
-    pub fn decides_admission(&self) -> bool {
-        match &self.0.active.load().kind {
-            Kind::Native { .. } => false,
-            Kind::Wasm(policy) => policy.prioritizes() || self.0.on_failure == FailureRule::Reject,
-            Kind::Missing(_) => self.0.on_failure == FailureRule::Reject,
-        }
+    async fn rank_by(&self, policy: &Assigned, context: &RankContext, candidates: &Candidates) -> Ranking {
+        let failure = match &policy.kind {
+            Kind::Wasm(guest) if guest.ranks() => match guest.rank(context, candidates).await {
+                Ok(rows) => {
+                    let ranking = Ranking::of_guest(rows, policy.choice(), policy.version());
+                    policy.decided(self.metrics(), ranking.rows.is_empty());
+                    return ranking;
+                }
+                Err(failure) => failure,
+            },
+            Kind::Wasm(_) | Kind::Native(_) => return self.rank_natively(context, candidates),
+            Kind::Missing(_) => Failure::NotLoaded,
+        };
+        policy.fell_back(self.metrics(), failure);
+        Ranking { fallback: Some(failure.word().into()), ..self.rank_natively(context, candidates) }
+    }
+
+    fn rank_natively(&self, context: &RankContext, candidates: &Candidates) -> Ranking {
+        let inner = &self.0;
+        let ranking = Ranking::native(inner.native.as_ref(), &inner.native_choice, context, candidates);
+        assigned::count(&inner.native_metrics, self.metrics(), &inner.native_choice, ranking.rows.is_empty());
+        ranking
+    }
+
+    /// Whether submissions to that lane have to be asked about at all.
+    pub fn decides_admission(&self, lane: &LaneKey) -> bool {
+        let table = self.0.table.load();
+        let policy = table.of(lane);
+        let rejects = self.0.on_failure == FailureRule::Reject;
+        let decides = match &policy.kind {
+            Kind::Native(_) => false,
+            Kind::Wasm(guest) => guest.prioritizes() || rejects,
+            Kind::Missing(_) => rejects,
+        };
+        decides || policy.shadow().as_deref().is_some_and(Shadow::prioritizes)
     }
 
     /// What is to become of a submission. An error only if submissions are refused while the policy fails; how long it is likely to
     /// do so comes with it.
     pub async fn prioritize(&self, submission: &SubmissionView<'_>) -> Result<Admission, (Failure, Option<Duration>)> {
-        let active = self.0.active.load_full();
-        let (failure, pause) = match &active.kind {
-            Kind::Native { .. } => return Ok(Admission::Accepted(submission.priority)),
-            Kind::Wasm(policy) if policy.prioritizes() => match policy.prioritize(submission).await {
+        let policy = Arc::clone(self.0.table.load().of(submission.lane));
+        let admission = self.prioritize_by(&policy, submission).await;
+        if let (Some(shadow), Ok(admission)) = (&*policy.shadow(), &admission) {
+            shadow.prioritize(submission, admission);
+        }
+        admission
+    }
+
+    async fn prioritize_by(
+        &self,
+        policy: &Assigned,
+        submission: &SubmissionView<'_>,
+    ) -> Result<Admission, (Failure, Option<Duration>)> {
+        let as_asked = Admission::Accepted(submission.priority);
+        let (failure, pause) = match &policy.kind {
+            Kind::Native(_) => return Ok(as_asked),
+            Kind::Wasm(guest) if guest.prioritizes() => match guest.prioritize(submission).await {
                 Ok(admission) => return Ok(admission),
-                Err(failure) => (failure, policy.pause_left()),
+                Err(failure) => (failure, guest.pause_left()),
             },
-            Kind::Wasm(policy) => match policy.pause_left() {
+            Kind::Wasm(guest) => match guest.pause_left() {
                 Some(pause) if self.0.on_failure == FailureRule::Reject => {
                     return Err((Failure::CircuitOpen, Some(pause)));
                 }
-                _ => return Ok(Admission::Accepted(submission.priority)),
+                _ => return Ok(as_asked),
             },
             Kind::Missing(_) => (Failure::NotLoaded, None),
         };
-        self.count_fallback(&active, failure);
+        policy.fell_back(self.metrics(), failure);
         match self.0.on_failure {
-            FailureRule::Native => Ok(Admission::Accepted(submission.priority)),
+            FailureRule::Native => Ok(as_asked),
             FailureRule::Reject => Err((failure, pause)),
         }
     }
 
-    /// Tells the policy of an attempt that has ended, if it wants to hear of such.
-    pub fn observe(&self, outcome: impl FnOnce() -> Outcome) {
-        if let Kind::Wasm(policy) = &self.0.active.load().kind
-            && policy.observes()
-        {
-            policy.observe(outcome());
-        }
+    /// Tells the policy of the lane of an attempt that has ended, if it wants to hear of such.
+    pub fn observe(&self, lane: &LaneKey, outcome: impl FnOnce() -> Outcome) {
+        self.0.table.load().of(lane).observe(outcome);
     }
 
-    /// How the policy in force is doing.
+    /// How the policy is doing that is in force where no narrower choice is made.
     pub fn status(&self) -> PolicyStatus {
-        let active = self.0.active.load();
-        let mut status = match &active.kind {
-            Kind::Wasm(policy) => policy.status(),
-            Kind::Native { policy, since } => PolicyStatus {
-                name: policy.name().to_owned(),
-                in_force_for: since.elapsed(),
-                ..PolicyStatus::default()
-            },
-            Kind::Missing(error) => PolicyStatus { load_error: Some(error.clone()), ..PolicyStatus::default() },
-        };
-        status.policy = Arc::clone(&active.choice);
-        let count = |failure: Failure| active.fallbacks[failure as usize].load(Ordering::Relaxed);
-        status.fallbacks =
-            Failure::ALL.into_iter().map(|failure| (failure, count(failure))).filter(|(_, count)| *count > 0).collect();
-        status
+        self.0.table.load().default().status()
+    }
+
+    /// How all policies in force are doing, the default first.
+    pub fn statuses(&self) -> Vec<(Scope, PolicyStatus)> {
+        self.0.table.load().each().into_iter().map(|(scope, policy)| (scope, policy.status())).collect()
     }
 
     /// Ends the threads of all policies and waits for them: at most as long as one call may take. The native order is in force then.
     pub async fn close(&self) {
-        let native = Kind::Native { policy: Arc::clone(&self.0.native), since: Instant::now() };
-        self.swap(Active::new(Arc::clone(&self.0.native_choice), native));
+        self.put_in_force(Table::new(Arc::new(Assigned::native(Arc::clone(&self.0.native)))));
         let threads = std::mem::take(&mut *self.0.retired.lock());
         let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
         // It does not panic, and nobody else cancels it.
         let _ = tokio::task::spawn_blocking(join).await;
     }
 
-    fn swap(&self, active: Active) {
-        let before = self.0.active.swap(Arc::new(active));
-        let mut retired = self.0.retired.lock();
-        retired.retain(|thread| !thread.is_finished());
-        if let Kind::Wasm(policy) = &before.kind {
-            retired.extend(policy.take_thread());
-        }
-    }
-
-    fn rank_natively(&self, context: &RankContext, candidates: &Candidates) -> Ranking {
-        let inner = &self.0;
-        let ranking = native_ranking(inner.native.as_ref(), &inner.native_choice, context, candidates);
-        self.count(&inner.native_metrics, &inner.native_choice, &ranking);
-        ranking
-    }
-
-    fn count(&self, handle: &OnceLock<PolicyMetrics>, choice: &str, ranking: &Ranking) {
-        if let Some(metrics) = self.0.metrics.get() {
-            // Native ones go by their bare name.
-            let name = choice.strip_prefix("native:").unwrap_or(choice);
-            handle.get_or_init(|| metrics.policy(name)).decided(ranking.rows.is_empty());
-        }
-    }
-
-    fn count_fallback(&self, active: &Active, failure: Failure) {
-        active.fallbacks[failure as usize].fetch_add(1, Ordering::Relaxed);
-        if let Some(metrics) = self.0.metrics.get() {
-            metrics.policy_fallback(&active.choice, failure.word());
-        }
+    fn metrics(&self) -> Option<&Arc<Metrics>> {
+        self.0.metrics.get()
     }
 }
 
-impl Active {
-    fn new(choice: Arc<str>, kind: Kind) -> Self {
-        Self { choice, kind, metrics: OnceLock::new(), fallbacks: Default::default() }
-    }
-}
-
-fn native_ranking(policy: &dyn Policy, choice: &Arc<str>, context: &RankContext, candidates: &Candidates) -> Ranking {
-    let mut rows = Vec::new();
-    policy.rank(context, candidates, &mut rows);
-    let mut ranking = Ranking { rows, policy: Arc::clone(choice), fallback: None };
-    ranking.keep_valid(candidates.len());
-    ranking
-}
-
-impl Ranking {
-    fn keep_valid(&mut self, candidates: usize) {
-        self.rows.truncate(CONSIDERED_ROWS);
-        let mut kept = 0;
-        for at in 0..self.rows.len() {
-            let row = self.rows[at];
-            // Answers are short, so looking back beats a set.
-            if (row as usize) < candidates && !self.rows[..kept].contains(&row) {
-                self.rows[kept] = row;
-                kept += 1;
-            }
-        }
-        self.rows.truncate(kept);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn drops_rows_out_of_range_and_repeated_rows() {
-        let mut ranking = Ranking { rows: vec![2, 9, 2, 0, 0, 1], ..Ranking::default() };
-        ranking.keep_valid(3);
-        assert_eq!(ranking.rows, [2, 0, 1]);
-    }
-
-    #[test]
-    fn considers_only_the_first_rows_of_a_huge_answer() {
-        let rows = [vec![7; 63], vec![5, 3], vec![1; 1_000_000]].concat();
-        let mut ranking = Ranking { rows, ..Ranking::default() };
-        ranking.keep_valid(10);
-        assert_eq!(ranking.rows, [7, 5]);
+/// What is done about every decision, whoever made it.
+fn finish(policy: &Assigned, began: Instant, context: &RankContext, candidates: &Candidates, ranking: &Ranking) {
+    policy.took(began.elapsed());
+    if let Some(shadow) = &*policy.shadow()
+        && ranking.fallback.is_none()
+    {
+        shadow.rank(context, candidates, ranking.rows.first().copied());
     }
 }

@@ -34,6 +34,8 @@ mod worker;
 
 pub use error::{LoadError, Trouble};
 pub use instance::PolicyInfo;
+pub(super) use limits::FILE_BYTES;
 pub use limits::PolicyLimits;
+pub(super) use loader::sha256;
 pub use loader::{CheckedPolicy, Loader, Setup};
 pub(crate) use policy::WasmPolicy;

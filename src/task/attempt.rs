@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
+use super::{Candidate, Timestamp};
 
 /// One run of a task on a worker, from delivery to its end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
     /// 1 for the first.
@@ -27,11 +27,13 @@ pub struct Attempt {
 }
 
 /// Why an attempt went to its worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Choice {
     /// The policy that ranked the workers, in the form of `POLICY`.
     pub policy: Arc<str>,
+    /// Its version: of a user's policy what it says of itself and the beginning of its file's SHA-256, else the balancer's own.
+    pub version: Arc<str>,
     /// Why a native policy ranked them in place of the one in force, in a word; `None` if it was the one in force.
     pub fallback: Option<Arc<str>>,
     /// Where the worker stood in the ranking: 1 is the first choice, and all before it had no room any more.
@@ -40,6 +42,8 @@ pub struct Choice {
     pub candidates: u32,
     /// How long the decision took, in microseconds.
     pub took_us: u32,
+    /// What was known of the worker at that moment.
+    pub signals: Candidate,
     /// The worker that was left out because the attempt before failed there.
     pub left_out: Option<Arc<str>>,
 }

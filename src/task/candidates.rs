@@ -1,7 +1,9 @@
 //! The eligible workers of a decision, as columns: the words between those who know the workers and those who rank them.
 
+use serde::{Deserialize, Serialize};
+
 /// One eligible worker: a row of [`Candidates`].
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     /// The worker's number.
     pub worker: u32,
@@ -63,6 +65,23 @@ impl Candidates {
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.worker.is_empty()
+    }
+
+    /// One row.
+    pub fn row(&self, row: usize) -> Option<Candidate> {
+        Some(Candidate {
+            worker: *self.worker.get(row)?,
+            slots: *self.slots.get(row)?,
+            used: *self.used.get(row)?,
+            in_flight: *self.in_flight.get(row)?,
+            queue: *self.queue.get(row)?,
+            cpu: *self.cpu.get(row)?,
+            memory: *self.memory.get(row)?,
+            report_age_ms: *self.report_age_ms.get(row)?,
+            latency_ms: *self.latency_ms.get(row)?,
+            failure_rate: *self.failure_rate.get(row)?,
+            weight: *self.weight.get(row)?,
+        })
     }
 
     /// Removes all rows and keeps the memory.

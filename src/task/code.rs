@@ -138,6 +138,16 @@ codes! {
     PolicyRejected = "policy_rejected",
     /// The active policy failed, and `POLICY_ON_FAILURE` is `reject`.
     PolicyFailed = "policy_failed",
+    /// Such a name no policy can have.
+    InvalidPolicyName = "invalid_policy_name",
+    /// There is no policy of that name.
+    PolicyNotFound = "policy_not_found",
+    /// The file is no policy that could be used.
+    PolicyRefused = "policy_refused",
+    /// No version of the policy was in use before the present one.
+    NoEarlierVersion = "no_earlier_version",
+    /// The policy is not activated: there is nothing to undo.
+    PolicyNotActivated = "policy_not_activated",
     /// Too many requests of a kind that is limited.
     TooManyRequests = "too_many_requests",
     /// A defect of the balancer itself; the log says more.

@@ -7,8 +7,11 @@ mod choice;
 mod cli;
 mod crash;
 mod drain;
+#[path = "../guests/evil.rs"]
+#[expect(unreachable_pub, reason = "shared with the tests of the host")]
+mod evil;
 #[path = "../guests/guest.rs"]
-#[expect(dead_code, unreachable_pub, reason = "shared with the tests of the host")]
+#[expect(unreachable_pub, reason = "shared with the tests of the host")]
 mod guest;
 mod harness;
 mod idempotency;

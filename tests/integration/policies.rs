@@ -1,21 +1,19 @@
 //! Policies in files: what they do to real traffic, and what bad ones cannot do.
 
+mod bench;
+mod changing;
+mod control;
+mod hostile;
+mod rules;
+mod shadow;
+
 use std::path::Path;
 
 use serde_json::json;
 
+use self::bench::{LAST, app_with, echo};
 use crate::guest::{FIRST, Guest};
-use crate::harness::{Answer, TestApp, TestWorker, WORKER_KEY, until, with};
-
-/// Ranks the worker with the highest id first and alone.
-const LAST: &str = "(local $row i32) (local $best i32)
-    (loop $next
-      (if (i32.gt_u (call $column (local.get $args) (i32.const 80) (local.get $row))
-                    (call $column (local.get $args) (i32.const 80) (local.get $best)))
-        (then (local.set $best (local.get $row))))
-      (local.set $row (i32.add (local.get $row) (i32.const 1)))
-      (br_if $next (i32.lt_u (local.get $row) (call $candidates (local.get $args)))))
-    (call $rows (local.get $best) (i32.const 1))";
+use crate::harness::{Answer, TestWorker, WORKER_KEY, until, with};
 
 /// Fails for every lane but that of the trial, which has number 1.
 const FAILING: &str = "(if (i32.ne (i32.load (local.get $args)) (i32.const 1)) (then (unreachable)))";
@@ -31,27 +29,6 @@ const NO_TENANTS: &str = "(local $at i32)
       (i32.store offset=12 (local.get $at) (i32.const 1))
       (i32.store offset=16 (local.get $at) (i32.const 1500))))
     (local.get $at)";
-
-fn put(directory: &Path, name: &str, file: &[u8]) {
-    std::fs::write(directory.join(name), file).unwrap();
-}
-
-/// A balancer with these files as its policies.
-async fn app_with(files: &[(&str, &[u8])], workers: &[&TestWorker], env: &[(&str, &str)]) -> TestApp {
-    let directory = tempfile::tempdir().unwrap();
-    for (name, file) in files {
-        put(directory.path(), name, file);
-    }
-    let path = directory.path().to_str().unwrap();
-    // The machine may be busy.
-    let mut all = vec![("POLICIES_DIR", path), ("POLICY_DEADLINE_MS", "1000"), ("POLICY_LOAD_DEADLINE_MS", "60000")];
-    all.extend(env);
-    TestApp::start_with(workers, &all).await
-}
-
-fn echo() -> serde_json::Value {
-    TestApp::call("echo", &json!({}))
-}
 
 #[tokio::test]
 async fn a_default_file_that_always_names_one_worker_shows_in_that_workers_ledger() {

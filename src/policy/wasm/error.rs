@@ -12,6 +12,9 @@ const SENTENCE_BYTES: usize = 500;
 /// Why a policy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    /// It is not there.
+    #[error("there is no file {0}")]
+    NoFile(String),
     /// The file is larger than any policy may be.
     #[error("the file has {bytes} bytes; {limit} are allowed")]
     TooLarge {

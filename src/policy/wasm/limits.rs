@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+use crate::config::PolicySettings;
+
 /// The largest file that is read.
-pub(super) const FILE_BYTES: usize = 64 << 20;
+pub(in crate::policy) const FILE_BYTES: usize = 64 << 20;
 /// Stack of a call.
 pub(super) const STACK_BYTES: usize = 512 << 10;
 /// What one call may hand to the host: answers, lines of the log.
@@ -20,7 +22,7 @@ const MEMORIES: usize = 16;
 const TABLE_ENTRIES: usize = 200_000;
 
 /// The limits of a policy that a user may set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PolicyLimits {
     /// Of one decision.
     pub deadline: Duration,
@@ -28,6 +30,12 @@ pub struct PolicyLimits {
     pub load_deadline: Duration,
     /// Of all memories of an instance together, in bytes.
     pub memory: usize,
+}
+
+impl From<&PolicySettings> for PolicyLimits {
+    fn from(settings: &PolicySettings) -> Self {
+        Self { deadline: settings.deadline, load_deadline: settings.load_deadline, memory: settings.memory_mb << 20 }
+    }
 }
 
 /// The policy wanted more than it may have.

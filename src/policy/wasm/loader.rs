@@ -68,10 +68,21 @@ impl Loader {
     ///
     /// Takes seconds for a large file, and at most the load deadline for each call: not for threads that have other things to do.
     pub fn load(&self, name: &str, bytes: &[u8], setup: Setup) -> Result<CheckedPolicy, LoadError> {
+        self.load_within(self.limits, name, bytes, setup)
+    }
+
+    /// The same with limits of its own.
+    pub fn load_within(
+        &self,
+        limits: PolicyLimits,
+        name: &str,
+        bytes: &[u8],
+        setup: Setup,
+    ) -> Result<CheckedPolicy, LoadError> {
         let began = Instant::now();
         let code = Arc::new(PolicyCode::compile(Arc::clone(&self.runtime), bytes)?);
         let compiled_in = began.elapsed();
-        let (name, limits) = (Arc::<str>::from(name), self.limits);
+        let name = Arc::<str>::from(name);
         let log = GuestLog::new(&name);
 
         let mut trial = Instance::new(&code, limits, &log)?;
@@ -84,7 +95,7 @@ impl Loader {
         let began = Instant::now();
         let instance = fresh(&code, limits, &log, &setup)?;
         let starts_in = began.elapsed();
-        let sha256 = hex(digest::digest(&digest::SHA256, bytes).as_ref());
+        let sha256 = sha256(bytes);
         Ok(CheckedPolicy { name, code, limits, setup, log, instance, info, sha256, swift, compiled_in, starts_in })
     }
 }
@@ -148,9 +159,11 @@ impl CheckedPolicy {
     }
 }
 
-fn hex(bytes: &[u8]) -> Arc<str> {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
+/// SHA-256 in hex.
+pub(in crate::policy) fn sha256(bytes: &[u8]) -> Arc<str> {
+    let digest = digest::digest(&digest::SHA256, bytes);
+    let mut text = String::with_capacity(digest.as_ref().len() * 2);
+    for byte in digest.as_ref() {
         // Writing to a String does not fail.
         let _ = write!(text, "{byte:02x}");
     }

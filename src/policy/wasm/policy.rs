@@ -19,12 +19,15 @@ use super::loader::{CheckedPolicy, Setup, fresh};
 use super::pool::Pool;
 use super::record::Record;
 use super::worker;
+use crate::policy::shadow::Tally;
 use crate::policy::status::{Circuit, Placement, PolicyStatus};
 use crate::policy::{Admission, Candidates, Directory, Failure, Outcome, RankContext, SubmissionView};
 use crate::task::{LaneKey, Mode, Priority};
 
 /// Decisions that may wait for a policy's thread.
 const QUEUE: usize = 64;
+/// Digits of a file's hash that tell its version.
+const HASH_DIGITS: usize = 12;
 /// Outcomes that may wait to be told. Beyond, the oldest are forgotten.
 const OUTCOMES: usize = 4_096;
 
@@ -59,7 +62,7 @@ pub(super) struct Shared {
     stateful: bool,
     info: PolicyInfo,
     sha256: Arc<str>,
-    since: Instant,
+    version: Arc<str>,
 }
 
 /// What the policy's thread is asked to do.
@@ -73,8 +76,19 @@ pub(super) enum Job {
         submission: OwnedSubmission,
         reply: oneshot::Sender<Result<Admission, Failure>>,
     },
+    /// A question whose answer is known, asked to see whether this policy agrees.
+    Compare {
+        question: Question,
+        tally: Arc<Tally>,
+    },
     /// To look at what has changed: outcomes, directory, pool.
     Look,
+}
+
+/// A question with the answer that another policy gave.
+pub(super) enum Question {
+    Rank { context: RankContext, candidates: Candidates, chosen: Option<u32> },
+    Prioritize { submission: OwnedSubmission, admission: Admission },
 }
 
 /// A [`SubmissionView`] that can be sent.
@@ -91,6 +105,11 @@ pub(super) struct OwnedSubmission {
 }
 
 impl WasmPolicy {
+    /// Puts a policy to use that nobody waits for: all its calls are made on its own thread.
+    pub(crate) fn start_aside(checked: CheckedPolicy) -> Result<Self, LoadError> {
+        Self::start(CheckedPolicy { swift: false, ..checked })
+    }
+
     /// Puts a policy to use.
     pub(crate) fn start(checked: CheckedPolicy) -> Result<Self, LoadError> {
         let stateful = checked.is_stateful();
@@ -105,7 +124,7 @@ impl WasmPolicy {
             starts_slowly: starts_in > limits.deadline,
             outcomes: Mutex::default(),
             memory: AtomicUsize::new(instance.memory()),
-            since: Instant::now(),
+            version: version(&info, &sha256),
             setup: Mutex::new(setup),
             name,
             code,
@@ -123,6 +142,15 @@ impl WasmPolicy {
         let policy = Self { shared, jobs, thread: Mutex::new(Some(thread)) };
         policy.nudge();
         Ok(policy)
+    }
+
+    /// What it goes by, in the form of `POLICY`.
+    pub(crate) fn choice(&self) -> &Arc<str> {
+        &self.shared.name
+    }
+
+    pub(crate) fn version(&self) -> &Arc<str> {
+        &self.shared.version
     }
 
     pub(crate) fn ranks(&self) -> bool {
@@ -171,6 +199,33 @@ impl WasmPolicy {
         self.ask(|reply| Job::Prioritize { submission, reply }).await
     }
 
+    /// Has it rank, soon, to see whether it would choose that row (`None` for *wait*) first.
+    pub(crate) fn compare_rank(
+        &self,
+        context: &RankContext,
+        candidates: &Candidates,
+        chosen: Option<u32>,
+        tally: &Arc<Tally>,
+    ) {
+        self.compare(tally, || Question::Rank { context: context.clone(), candidates: candidates.clone(), chosen });
+    }
+
+    /// Has it look at a submission, soon, to see whether its verdict is the same.
+    pub(crate) fn compare_admission(&self, submission: &SubmissionView<'_>, admission: &Admission, tally: &Arc<Tally>) {
+        self.compare(tally, || Question::Prioritize {
+            submission: OwnedSubmission::of(submission),
+            admission: admission.clone(),
+        });
+    }
+
+    fn compare(&self, tally: &Arc<Tally>, question: impl FnOnce() -> Question) {
+        let is_asked = !self.shared.restarting.load(Ordering::Acquire) && self.shared.record.admits();
+        let job = is_asked.then(|| Job::Compare { question: question(), tally: Arc::clone(tally) });
+        if job.is_none_or(|job| self.jobs.try_send(job).is_err()) {
+            tally.skipped();
+        }
+    }
+
     /// Has the policy told of an attempt, soon.
     pub(crate) fn observe(&self, outcome: Outcome) {
         let mut outcomes = self.shared.outcomes.lock();
@@ -203,16 +258,13 @@ impl WasmPolicy {
         let shared = &self.shared;
         let record = &shared.record;
         PolicyStatus {
-            policy: Arc::clone(&shared.name),
             name: shared.info.name.clone(),
-            version: shared.info.version.clone(),
             sha256: Some(Arc::clone(&shared.sha256)),
             stateful: shared.stateful,
             placement: if self.is_inline() { Placement::Inline } else { Placement::OwnThread },
             circuit: record.pause_left().map_or(Circuit::Closed, |left| Circuit::Open { left }),
-            in_force_for: shared.since.elapsed(),
-            calls: record.calls(),
-            percentiles: record.percentiles(),
+            calls: record.durations().count(),
+            percentiles: record.durations().percentiles(),
             failures: record.failures(),
             last_failure: record.last_failure(),
             inline_instances: shared.pool.filled(),
@@ -296,6 +348,12 @@ impl Shared {
         let setup = self.setup.lock().clone();
         fresh(&self.code, self.limits, &self.log, &setup)
     }
+}
+
+/// What it says of itself, and the beginning of its file's hash, as semantic versions put it.
+fn version(info: &PolicyInfo, sha256: &str) -> Arc<str> {
+    let build = &sha256[..sha256.len().min(HASH_DIGITS)];
+    if info.version.is_empty() { build.into() } else { format!("{}+{build}", info.version).into() }
 }
 
 impl OwnedSubmission {

@@ -9,13 +9,12 @@ use parking_lot::Mutex;
 use super::error::{LoadError, Trouble};
 use crate::policy::Failure;
 use crate::policy::circuit::{Circuit, Turn};
+use crate::policy::durations::Durations;
 
 /// A decision that takes so long holds up its thread.
 pub(super) const SWIFT: Duration = Duration::from_micros(50);
 /// So many calls are looked at to say how fast they are.
 const WINDOW: u32 = 256;
-/// Half octaves of nanoseconds.
-const BUCKETS: usize = 96;
 
 /// How one policy is doing, from all threads.
 pub(super) struct Record {
@@ -23,10 +22,9 @@ pub(super) struct Record {
     circuit: Mutex<Circuit>,
     /// Neither open nor any failure remembered: nothing to ask or tell the circuit.
     calm: AtomicBool,
-    calls: AtomicU64,
+    durations: Durations,
     failures: [AtomicU64; Failure::ALL.len()],
     last_failure: Mutex<Option<String>>,
-    buckets: [AtomicU64; BUCKETS],
     recent: AtomicU32,
     recent_slow: AtomicU32,
     /// Nearly all calls of late were swift, and none ever missed its deadline.
@@ -40,10 +38,9 @@ impl Record {
             policy: Arc::clone(policy),
             circuit: Mutex::new(Circuit::new()),
             calm: AtomicBool::new(true),
-            calls: AtomicU64::new(0),
+            durations: Durations::default(),
             failures: Default::default(),
             last_failure: Mutex::new(None),
-            buckets: [const { AtomicU64::new(0) }; BUCKETS],
             recent: AtomicU32::new(0),
             recent_slow: AtomicU32::new(0),
             swift: AtomicBool::new(swift),
@@ -68,8 +65,7 @@ impl Record {
 
     /// A call into an instance has ended.
     pub(super) fn called<T>(&self, took: Duration, outcome: &Result<T, Trouble>) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.buckets[bucket(took)].fetch_add(1, Ordering::Relaxed);
+        self.durations.add(took);
         self.look_at_speed(took);
         match outcome {
             Ok(_) if self.calm.load(Ordering::Acquire) => {}
@@ -91,23 +87,9 @@ impl Record {
         self.turn(Circuit::trip);
     }
 
-    /// Times in which half and 99 percent of the calls have ended.
-    pub(super) fn percentiles(&self) -> Option<(Duration, Duration)> {
-        let counts: Vec<u64> = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
-        let total: u64 = counts.iter().sum();
-        let at = |share: u64| {
-            let mut left = (total * share).div_ceil(100);
-            let place = counts.iter().position(|count| {
-                left = left.saturating_sub(*count);
-                left == 0
-            });
-            upper_end(place.unwrap_or(BUCKETS - 1))
-        };
-        (total > 0).then(|| (at(50), at(99)))
-    }
-
-    pub(super) fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
+    /// How long its calls took.
+    pub(super) fn durations(&self) -> &Durations {
+        &self.durations
     }
 
     /// The last failure, in a sentence.
@@ -162,33 +144,9 @@ impl Record {
     }
 }
 
-fn bucket(took: Duration) -> usize {
-    let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1);
-    let octave = nanos.ilog2();
-    let half = if octave == 0 { 0 } else { (nanos >> (octave - 1)) & 1 };
-    (octave as usize * 2 + usize::from(half == 1)).min(BUCKETS - 1)
-}
-
-fn upper_end(bucket: usize) -> Duration {
-    let octave = 1_u64 << (bucket / 2);
-    Duration::from_nanos(if bucket.is_multiple_of(2) { octave + octave / 2 } else { octave * 2 })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn percentiles_are_within_half_an_octave() {
-        let record = Record::new(&Arc::from("wasm:test"), true);
-        assert_eq!(record.percentiles(), None);
-        for nth in 1..=100 {
-            record.called(Duration::from_micros(nth), &Ok(()));
-        }
-        let (half, nearly_all) = record.percentiles().unwrap();
-        assert!((50..=75).contains(&half.as_micros()), "{half:?}");
-        assert!((99..=150).contains(&nearly_all.as_micros()), "{nearly_all:?}");
-    }
 
     #[test]
     fn a_policy_is_swift_as_long_as_its_calls_are_and_never_again_after_a_missed_deadline() {

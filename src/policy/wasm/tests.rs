@@ -9,9 +9,12 @@ use super::instance::Instance;
 use super::{CheckedPolicy, Loader, PolicyLimits, Setup};
 use crate::policy::conformance::{context, policy_conformance, rank};
 use crate::policy::{Candidates, Policy, PolicyEngine, RankContext, Ranking, native};
-use crate::task::Candidate;
+use crate::task::{Candidate, Contract, LaneKey};
 
 mod engine;
+#[path = "../../../tests/guests/evil.rs"]
+#[expect(unreachable_pub, reason = "shared with the integration tests")]
+mod evil;
 #[path = "../../../tests/guests/guest.rs"]
 #[expect(unreachable_pub, reason = "shared with the integration tests")]
 mod guest;
@@ -68,11 +71,15 @@ async fn engine_in(way: Way, mut policy: CheckedPolicy) -> PolicyEngine {
     engine
 }
 
+fn lane() -> LaneKey {
+    LaneKey::new("g", Contract::new(1.0).unwrap())
+}
+
 /// A decision among three workers: there is always one.
 async fn decide(engine: &PolicyEngine, function: u32) -> Ranking {
     let worker = |worker| Candidate { worker, slots: 4, used: worker, weight: 1.0, ..Candidate::default() };
     let candidates: Candidates = (0..3).map(worker).collect();
-    let ranking = engine.rank(&RankContext { function, ..context(7) }, &candidates).await;
+    let ranking = engine.rank(&lane(), &RankContext { function, ..context(7) }, &candidates).await;
     assert!(!ranking.rows.is_empty() && ranking.rows.iter().all(|row| *row < 3), "{ranking:?}");
     ranking
 }

@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 
 use super::error::{LoadError, Trouble};
 use super::instance::Instance;
-use super::policy::{Job, Shared};
+use super::policy::{Job, Question, Shared};
+use crate::policy::shadow::Tally;
 use crate::policy::{Failure, Outcome};
 
 /// Outcomes told in one call.
@@ -66,6 +67,7 @@ impl Worker {
             Job::Prioritize { submission, reply } => {
                 self.answer(reply, |instance, deadline| instance.prioritize(&submission.view(), deadline));
             }
+            Job::Compare { question, tally } => self.compare(&question, &tally),
         }
     }
 
@@ -80,6 +82,29 @@ impl Worker {
         }
         // Who asked may have left: that is no matter.
         let _ = reply.send(self.call(call));
+        self.restart_if_asked_again();
+    }
+
+    fn compare(&mut self, question: &Question, tally: &Tally) {
+        let began = Instant::now();
+        match question {
+            Question::Rank { context, candidates, chosen } => {
+                let answer = self.call(|instance, deadline| {
+                    let mut rows = Vec::new();
+                    instance.rank(context, candidates, &mut rows, deadline).map(|()| rows.first().copied())
+                });
+                tally.answered(began, &answer, chosen);
+            }
+            Question::Prioritize { submission, admission } => {
+                let answer = self.call(|instance, deadline| instance.prioritize(&submission.view(), deadline));
+                tally.answered(began, &answer, admission);
+            }
+        }
+        self.restart_if_asked_again();
+    }
+
+    /// Has a new instance ready for the next call, unless there will be none for a while.
+    fn restart_if_asked_again(&mut self) {
         if self.instance.is_none() && self.shared.record.pause_left().is_none() {
             self.restart();
         }
@@ -123,9 +148,7 @@ impl Worker {
     /// Does what others have asked for by a flag.
     fn look_around(&mut self) {
         let shared = Arc::clone(&self.shared);
-        if self.instance.is_none() && shared.record.pause_left().is_none() {
-            self.restart();
-        }
+        self.restart_if_asked_again();
         if shared.directory_changed.swap(false, Ordering::AcqRel) {
             self.tell_directory();
         }

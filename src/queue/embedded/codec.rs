@@ -15,7 +15,7 @@ pub(super) use self::change::{AttemptsAndEnd, put_change, read_change, read_chan
 pub(super) use self::task::{put_task, read_task, read_task_head};
 
 /// The form of all entries.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Where a task stands, as it is written.
 #[derive(Debug, Serialize, Deserialize)]

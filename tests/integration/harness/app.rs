@@ -56,6 +56,11 @@ impl TestApp {
         Self { process, url: format!("http://{address}"), directory, env }
     }
 
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// `kill -9`.
     pub(crate) async fn kill(&mut self) {
         self.process.kill().await;

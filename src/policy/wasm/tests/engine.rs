@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::guest::{FIRST, Guest};
-use super::{WAYS, Way, checked, decide, engine_in, engine_with, until};
+use super::{WAYS, Way, checked, decide, engine_in, engine_with, lane, until};
 use crate::config::FailureRule;
 use crate::policy::{Admission, Directory, Failure, Outcome, PolicyEngine, SubmissionView, WorkerEntry, native};
-use crate::task::{AttemptOutcome, Contract, LaneKey, Mode, Priority};
+use crate::task::{AttemptOutcome, Mode, Priority};
 
 /// Traps for function 666, else names the row of the global `$row`.
 const REMEMBERED: &str = "(if (i32.eq (i32.load offset=4 (local.get $args)) (i32.const 666)) (then (unreachable)))
@@ -50,7 +50,7 @@ fn directory(workers: u32) -> Directory {
 }
 
 async fn submit(engine: &PolicyEngine, body_bytes: u64) -> Result<Admission, Failure> {
-    let lane = LaneKey::new("g", Contract::new(1.0).unwrap());
+    let lane = lane();
     let view = SubmissionView {
         lane: &lane,
         function: "f",
@@ -75,7 +75,7 @@ async fn outcomes_reach_the_one_instance_of_a_policy_that_hears_of_them() {
     let engine = engine_with(checked(&guest.module()));
     assert_eq!(decide(&engine, 1).await.rows, [0], "nothing of the trial is left");
     for worker in [1, 0, 2] {
-        engine.observe(|| outcome(worker));
+        engine.observe(&lane(), || outcome(worker));
     }
     while decide(&engine, 1).await.rows != [2] {
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -113,7 +113,7 @@ async fn what_a_policy_does_not_export_stays_native() {
     assert_eq!(submit(&engine, 1).await, Ok(Admission::Accepted(Priority::new(7))));
 
     engine.activate(checked(&Guest::ranker(FIRST).module())).unwrap();
-    assert!(!engine.decides_admission());
+    assert!(!engine.decides_admission(&lane()));
     assert_eq!(submit(&engine, 1).await, Ok(Admission::Accepted(Priority::new(3))));
     engine.close().await;
 }

@@ -1,9 +1,13 @@
 //! Guests that mean no good: every decision is made, the reason is counted, and a good file puts an end to it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::evil::*;
 use super::guest::{FIRST, Guest};
 use super::{LIMITS, WAYS, Way, decide, engine_in, engine_with, until};
+use crate::policy::assigned::Assigned;
+use crate::policy::table::Table;
 use crate::policy::wasm::{LoadError, Loader, PolicyLimits, Setup};
 use crate::policy::{CheckedPolicy, Failure, PolicyEngine};
 
@@ -13,14 +17,8 @@ const EVIL: u32 = 666;
 const SHORT: PolicyLimits =
     PolicyLimits { deadline: Duration::from_millis(10), load_deadline: Duration::from_millis(100), memory: 8 << 20 };
 
-const ENDLESS: &str = "(loop $forever (br $forever)) (unreachable)";
-const RECURSION: &str = "(call $rank (local.get $args))";
-const HOG: &str = "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) (unreachable)";
-const HUGE: &str = "(call $list (i32.const 0) (i32.const 400000))";
 const OUT_OF_MEMORY: &str = "(call $list (i32.const 0) (i32.const 0x3fffffff))";
-const OUT_OF_RANGE: &str = "(call $rows (i32.const 2) (i32.const 2))";
 const TOO_MANY: &str = "(call $rows (i32.const 0) (i32.const 4))";
-const TWICE: &str = "(call $list (i32.const 0) (i32.const 2))";
 
 fn load(guest: &[u8], limits: PolicyLimits) -> Result<CheckedPolicy, LoadError> {
     Loader::new(limits, None).unwrap().load("wasm:hostile", guest, Setup::default())
@@ -175,22 +173,15 @@ fn a_line_larger_than_what_one_call_may_hand_over_is_a_failure() {
 
 #[test]
 fn an_import_that_is_not_ours_is_refused_by_its_name() {
-    let package = "package evil:net@1.0.0; interface sockets { open: func() -> u32; }";
-    let guest = Guest::ranker(&format!("(drop (call $open)) {FIRST}")).and_import(
-        "evil:net/sockets@1.0.0",
-        package,
-        r#"(import "evil:net/sockets@1.0.0" "open" (func $open (result i32)))"#,
-    );
+    let guest = Guest::ranker(&format!("(drop (call $open)) {FIRST}"));
+    let guest = guest.and_import(FOREIGN_NAME, FOREIGN_PACKAGE, FOREIGN_IMPORT);
     let text = refused(&guest.module(), LIMITS);
     assert!(text.contains("\"evil:net/sockets@1.0.0\"") && text.contains("andera:routing/log@1.0.0 alone"), "{text}");
 }
 
 #[tokio::test]
 async fn wasi_may_be_imported_and_calling_it_is_a_failure_that_names_the_function() {
-    let package = "package wasi:random@0.2.0; interface random { get-random-u64: func() -> u64; }";
-    let import = r#"(import "wasi:random/random@0.2.0" "get-random-u64" (func $random (result i64)))"#;
-    let guest =
-        sometimes("(drop (call $random)) (i32.const 0)").and_import("wasi:random/random@0.2.0", package, import);
+    let guest = sometimes(WASI).and_import(WASI_NAME, WASI_PACKAGE, WASI_IMPORT);
     let engine = engine_with(load(&guest.module(), LIMITS).unwrap());
     assert_eq!(decide(&engine, 1).await.fallback, None);
     assert_eq!(decide(&engine, EVIL).await.fallback.as_deref(), Some("trap"));
@@ -225,7 +216,7 @@ fn what_is_no_policy_is_refused_with_the_reason() {
 
 #[test]
 fn a_start_that_takes_too_long_is_refused() {
-    let slow = Guest::ranker(FIRST).with("(func $slow (loop $forever (br $forever))) (start $slow)");
+    let slow = Guest::ranker(FIRST).with(SLOW_START);
     let text = refused(&slow.module(), SHORT);
     assert!(text.starts_with("it failed in its start (deadline)"), "{text}");
 }
@@ -233,7 +224,8 @@ fn a_start_that_takes_too_long_is_refused() {
 #[tokio::test]
 async fn a_policy_that_could_not_be_loaded_is_told_of_at_every_decision() {
     let engine = PolicyEngine::new(crate::policy::native("round-robin").unwrap());
-    engine.activate_missing("wasm:broken", &load(b"text", LIMITS).unwrap_err());
+    let missing = Assigned::missing("wasm:broken", refused(b"text", LIMITS));
+    engine.put_in_force(Table::new(Arc::new(missing)));
     let ranking = decide(&engine, 1).await;
     assert_eq!((ranking.fallback.as_deref(), &*ranking.policy), (Some("not_loaded"), "native:least-loaded"));
     assert_eq!(engine.status().load_error.as_deref(), Some("it is no WebAssembly file"));

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FrameError, Kind, StandingRow, put};
 use crate::queue::ledger::{End, Part, Standing};
-use crate::task::{Attempt, AttemptOutcome, Choice, ErrorCode, StoredResult, TaskId, Timestamp};
+use crate::task::{Attempt, AttemptOutcome, Candidate, Choice, ErrorCode, StoredResult, TaskId, Timestamp};
 
 #[derive(Serialize, Deserialize)]
 struct HeadRow {
@@ -31,10 +31,12 @@ struct AttemptRow<'a> {
     outcome: Option<AttemptOutcome>,
     status: Option<u16>,
     policy: &'a str,
+    version: &'a str,
     fallback: Option<&'a str>,
     rank: u32,
     candidates: u32,
     took_us: u32,
+    signals: Candidate,
     left_out: Option<&'a str>,
 }
 
@@ -103,10 +105,12 @@ impl<'a> From<&'a Attempt> for AttemptRow<'a> {
             outcome: attempt.outcome,
             status: attempt.status,
             policy: &attempt.why.policy,
+            version: &attempt.why.version,
             fallback: attempt.why.fallback.as_deref(),
             rank: attempt.why.rank,
             candidates: attempt.why.candidates,
             took_us: attempt.why.took_us,
+            signals: attempt.why.signals,
             left_out: attempt.why.left_out.as_deref(),
         }
     }
@@ -123,10 +127,12 @@ impl From<AttemptRow<'_>> for Attempt {
             status: row.status,
             why: Choice {
                 policy: row.policy.into(),
+                version: row.version.into(),
                 fallback: row.fallback.map(Into::into),
                 rank: row.rank,
                 candidates: row.candidates,
                 took_us: row.took_us,
+                signals: row.signals,
                 left_out: row.left_out.map(Into::into),
             },
         }

@@ -1,0 +1,494 @@
+//! Puts in force what files, rules and settings ask for.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::catalogue::{AvailablePolicy, Catalogue, History, PolicyEvent, PolicySummary};
+use super::library::{Files, Library};
+use super::rules::{Rules, Terms};
+use super::versions::Versions;
+use crate::config::{PolicyChoice, PolicySettings};
+use crate::policy::assigned::Assigned;
+use crate::policy::shadow::Shadow;
+use crate::policy::table::Table;
+use crate::policy::wasm::{CheckedPolicy, LoadError, Loader, Setup, WasmPolicy};
+use crate::policy::{Failure, NATIVE_NAMES, PolicyEngine, PolicyLimits, Scope, native};
+use crate::task::{Clock, Timestamp};
+
+/// The policy used if nobody asks for another one and there is its file.
+const DEFAULT_NAME: &str = "default";
+const RULES_FILE: &str = "policies.json";
+/// A policy that was refused because it was slow, or by our own fault, gets another chance after so long.
+const RETRY_AFTER: Duration = Duration::from_mins(1);
+
+/// Puts in force what files, rules and settings ask for. Everything here may block, for seconds where policies are compiled.
+pub(super) struct Reloader {
+    engine: PolicyEngine,
+    loader: Loader,
+    clock: Clock,
+    /// As the settings have it.
+    choice: PolicyChoice,
+    limits: PolicyLimits,
+    rules_path: PathBuf,
+    library: Library,
+    pub(super) versions: Versions,
+    files: Files,
+    /// The rules in force, and the text that was read last.
+    rules: Rules,
+    rules_text: Option<Vec<u8>>,
+    rules_error: Option<String>,
+    in_force: BTreeMap<Scope, InForce>,
+    refused: HashMap<Wanted, Refusal>,
+    /// What is known of files, by hash.
+    checked: HashMap<Arc<str>, Result<PolicySummary, String>>,
+    pub(super) history: History,
+}
+
+/// A policy as it is to be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Wanted {
+    pub(super) choice: PolicyChoice,
+    terms: Terms,
+    /// SHA-256 of its file; `None` for a native one, and if there is no file.
+    sha256: Option<Arc<str>>,
+}
+
+/// What some lanes should have.
+struct Plan {
+    policy: Wanted,
+    shadow: Option<WantedShadow>,
+}
+
+#[derive(Clone, PartialEq)]
+struct WantedShadow {
+    policy: Wanted,
+    sample: f64,
+}
+
+/// What some lanes have.
+struct InForce {
+    /// `None` if what they should have could not be loaded, and there is nothing else.
+    policy: Option<Wanted>,
+    shadow: Option<WantedShadow>,
+    assigned: Arc<Assigned>,
+    trouble: Option<String>,
+}
+
+struct Refusal {
+    error: String,
+    at: Instant,
+    for_good: bool,
+}
+
+/// A policy that can be put in force, and its file.
+pub(super) struct Loaded {
+    pub(super) policy: CheckedPolicy,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Reloader {
+    pub(super) fn new(
+        engine: PolicyEngine,
+        loader: Loader,
+        clock: Clock,
+        settings: &PolicySettings,
+        uploaded: PathBuf,
+    ) -> Self {
+        Self {
+            engine,
+            loader,
+            clock,
+            choice: settings.choice.clone(),
+            limits: PolicyLimits::from(settings),
+            rules_path: settings.directory.join(RULES_FILE),
+            library: Library::new(uploaded.clone(), settings.directory.clone()),
+            versions: Versions::open(uploaded),
+            files: Files::default(),
+            rules: Rules::default(),
+            rules_text: None,
+            rules_error: None,
+            in_force: BTreeMap::new(),
+            refused: HashMap::new(),
+            checked: HashMap::new(),
+            history: History::default(),
+        }
+    }
+
+    /// Looks whether anything has changed, and puts it in force. Whether files may still be in the middle of being written; those are
+    /// left alone for the moment, unless `at_once`.
+    pub(super) fn look(&mut self, at_once: bool) -> bool {
+        let files = self.library.look();
+        let unsettled = files.unsettled && files.by_name != self.files.by_name;
+        if unsettled && !at_once {
+            return true;
+        }
+        let changed = self.set_files(files);
+        let new_rules = self.read_rules();
+        self.refused.retain(|_, refusal| refusal.for_good || refusal.at.elapsed() < RETRY_AFTER);
+        if changed || new_rules || self.has_trouble_to_retry() {
+            self.reload();
+        }
+        false
+    }
+
+    /// Looks at the files alone.
+    pub(super) fn refresh_files(&mut self) {
+        let files = self.library.look();
+        self.set_files(files);
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn set_files(&mut self, files: Files) -> bool {
+        for (name, file) in files.by_name.iter().filter(|(_, file)| file.hides_another) {
+            if self.files.by_name.get(name) != Some(file) {
+                tracing::warn!(policy = %name, "an uploaded policy hides the file of that name in POLICIES_DIR");
+            }
+        }
+        let changed = files.by_name != self.files.by_name;
+        self.files = files;
+        changed
+    }
+
+    /// Puts in force what there should be.
+    pub(super) fn reload(&mut self) {
+        let plans = self.plans();
+        let mut changed = self.in_force.len() != plans.len();
+        self.refused.retain(|wanted, _| plans.values().any(|plan| plan.policy == *wanted));
+        self.in_force.retain(|scope, _| plans.contains_key(scope));
+        for (scope, plan) in &plans {
+            changed |= self.settle(scope, &plan.policy);
+        }
+        if changed && let Some(default) = self.in_force.get(&Scope::Default) {
+            let mut table = Table::new(Arc::clone(&default.assigned));
+            for (scope, in_force) in &self.in_force {
+                table.set(scope.clone(), Arc::clone(&in_force.assigned));
+            }
+            self.engine.put_in_force(table);
+        }
+        for (scope, plan) in plans {
+            self.settle_shadow(&scope, plan.shadow);
+        }
+    }
+
+    /// Looks at one file that nobody has looked at, to say whether it could be used. False if there is none left.
+    pub(super) fn check_next(&mut self) -> bool {
+        let next = self.files.by_name.iter().find(|(_, file)| !self.checked.contains_key(&file.sha256));
+        let Some((name, sha256)) = next.map(|(name, file)| (name.clone(), Arc::clone(&file.sha256))) else {
+            let known: Vec<_> = self.files.by_name.values().map(|file| Arc::clone(&file.sha256)).collect();
+            self.checked.retain(|hash, _| known.contains(hash));
+            return false;
+        };
+        let found = self.load(&self.wanted(PolicyChoice::Wasm(name.clone())));
+        let check = found.map(|loaded| summary(&loaded.policy)).map_err(|error| error.to_string());
+        if let Err(error) = &check {
+            tracing::warn!(policy = %format!("wasm:{name}"), "the policy could not be used: {error}");
+        }
+        self.checked.insert(sha256, check);
+        true
+    }
+
+    /// The policy of that name as it would be loaded where no rule says otherwise.
+    pub(super) fn wanted(&self, choice: PolicyChoice) -> Wanted {
+        let terms = self.rules.terms(&choice, self.limits);
+        self.wanted_with(choice, terms)
+    }
+
+    /// Loads the file of a policy, or another one in its place.
+    pub(super) fn load(&self, wanted: &Wanted) -> Result<Loaded, LoadError> {
+        let PolicyChoice::Wasm(name) = &wanted.choice else {
+            return Err(LoadError::Host("a native policy has no file".to_owned()));
+        };
+        let file = self.files.by_name.get(name);
+        let file = file.ok_or_else(|| LoadError::NoFile(self.library.directory_path(name).display().to_string()))?;
+        let unreadable = |error: io::Error| LoadError::Host(format!("{}: {error}", file.path.display()));
+        self.load_bytes(wanted, fs::read(&file.path).map_err(unreadable)?)
+    }
+
+    pub(super) fn load_bytes(&self, wanted: &Wanted, bytes: Vec<u8>) -> Result<Loaded, LoadError> {
+        let setup = Setup { config: wanted.terms.config.clone(), directory: self.engine.directory() };
+        let policy = self.loader.load_within(wanted.terms.limits, &wanted.choice.to_string(), &bytes, setup)?;
+        Ok(Loaded { policy, bytes })
+    }
+
+    /// What is known of a file from here on.
+    pub(super) fn note_checked(&mut self, policy: &CheckedPolicy) {
+        self.checked.insert(Arc::clone(policy.sha256()), Ok(summary(policy)));
+    }
+
+    /// The present file of a policy.
+    pub(super) fn hash_of(&self, name: &str) -> Option<&Arc<str>> {
+        self.files.by_name.get(name).map(|file| &file.sha256)
+    }
+
+    pub(super) fn is_uploaded(&self, name: &str) -> bool {
+        self.files.by_name.get(name).is_some_and(|file| file.is_uploaded)
+    }
+
+    pub(super) fn uploaded_path(&self, name: &str) -> PathBuf {
+        self.library.uploaded_path(name)
+    }
+
+    pub(super) fn catalogue(&self) -> Catalogue {
+        let is_in_force = |hash: &Arc<str>| {
+            self.in_force.values().any(|it| it.policy.as_ref().is_some_and(|it| it.sha256.as_ref() == Some(hash)))
+        };
+        let available = self.files.by_name.iter().map(|(name, file)| AvailablePolicy {
+            name: name.clone(),
+            is_uploaded: file.is_uploaded,
+            hides_another: file.hides_another,
+            sha256: Arc::clone(&file.sha256),
+            bytes: file.bytes,
+            check: self.checked.get(&file.sha256).cloned(),
+            is_in_force: is_in_force(&file.sha256),
+            versions: self.versions.of(name).to_vec(),
+        });
+        let trouble = |(scope, it): (&Scope, &InForce)| Some((scope.clone(), it.trouble.clone()?));
+        Catalogue {
+            activated: self.versions.activated().map(str::to_owned),
+            rules_error: self.rules_error.clone(),
+            troubles: self.in_force.iter().filter_map(trouble).collect(),
+            available: available.collect(),
+            history: self.history.events(),
+        }
+    }
+
+    /// Something has happened.
+    pub(super) fn note(&mut self, what: &'static str, wanted: &Wanted, scope: Option<&Scope>, detail: Option<String>) {
+        self.history.add(PolicyEvent {
+            at: self.clock.now(),
+            what,
+            policy: wanted.choice.to_string(),
+            scope: scope.cloned(),
+            sha256: wanted.sha256.clone(),
+            detail,
+        });
+    }
+
+    fn wanted_with(&self, choice: PolicyChoice, terms: Terms) -> Wanted {
+        let sha256 = match &choice {
+            PolicyChoice::Wasm(name) => self.hash_of(name).cloned(),
+            PolicyChoice::Native(_) | PolicyChoice::Unset => None,
+        };
+        Wanted { choice, terms, sha256 }
+    }
+
+    /// Reads the rules if they have changed. True if there are other ones in force now.
+    fn read_rules(&mut self) -> bool {
+        let text = match fs::read(&self.rules_path) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            // It may be there again the next time.
+            Err(_) => return false,
+        };
+        if text == self.rules_text {
+            return false;
+        }
+        let read = text.as_deref().map_or_else(|| Ok(Rules::default()), Rules::parse);
+        self.rules_text = text;
+        match read {
+            Ok(rules) => {
+                self.rules = rules;
+                self.rules_error = None;
+                tracing::info!(file = %self.rules_path.display(), "the rules of policies are in force");
+                true
+            }
+            Err(error) => {
+                tracing::error!("the last good rules of policies stay in force: {error}");
+                self.rules_error = Some(error.to_string());
+                self.history.add(PolicyEvent {
+                    at: self.clock.now(),
+                    what: "rules_refused",
+                    policy: String::new(),
+                    scope: None,
+                    sha256: None,
+                    detail: Some(error.to_string()),
+                });
+                false
+            }
+        }
+    }
+
+    /// What all lanes should have.
+    fn plans(&self) -> BTreeMap<Scope, Plan> {
+        let fallback = self.default_choice();
+        let mut plans = BTreeMap::new();
+        let general = |choice: &PolicyChoice| self.rules.terms(choice, self.limits);
+        plans.insert(Scope::Default, Plan { policy: self.wanted(fallback.clone()), shadow: None });
+        for (scope, rule) in self.rules.each() {
+            let choice = match &rule.choice {
+                Some(choice) if *scope != Scope::Default => choice,
+                _ => &fallback,
+            };
+            // What a rule says of one policy does not go for another that was activated in its place.
+            let fits = rule.choice.as_ref().is_none_or(|own| own == choice);
+            let terms = if fits { rule.terms(general(choice)) } else { general(choice) };
+            let shadow = rule.shadow.as_ref().map(|shadow| WantedShadow {
+                policy: self.wanted_with(shadow.choice.clone(), shadow.terms(general(&shadow.choice))),
+                sample: shadow.sample,
+            });
+            plans.insert(scope.clone(), Plan { policy: self.wanted_with(choice.clone(), terms), shadow });
+        }
+        plans
+    }
+
+    /// The policy where no narrower rule chooses one: as activated, or by the rules, or by the settings.
+    fn default_choice(&self) -> PolicyChoice {
+        let activated = self.versions.activated().and_then(|choice| choice.parse().ok());
+        let by_rule =
+            || self.rules.each().find(|(scope, _)| **scope == Scope::Default).and_then(|(_, rule)| rule.choice.clone());
+        match activated.or_else(by_rule).unwrap_or_else(|| self.choice.clone()) {
+            PolicyChoice::Unset if self.files.by_name.contains_key(DEFAULT_NAME) => {
+                PolicyChoice::Wasm(DEFAULT_NAME.to_owned())
+            }
+            PolicyChoice::Unset => PolicyChoice::Native(NATIVE_NAMES[0].to_owned()),
+            choice => choice,
+        }
+    }
+
+    fn has_trouble_to_retry(&self) -> bool {
+        self.in_force.values().any(|it| it.trouble.is_some())
+            && self.plans().iter().any(|(scope, plan)| {
+                let has = self.in_force.get(scope).and_then(|it| it.policy.as_ref());
+                has != Some(&plan.policy) && !self.refused.contains_key(&plan.policy)
+            })
+    }
+
+    /// Sees to it that these lanes have that policy. True if they have another one than before.
+    fn settle(&mut self, scope: &Scope, wanted: &Wanted) -> bool {
+        let before = self.in_force.get_mut(scope);
+        if let Some(before) = before
+            && before.policy.as_ref() == Some(wanted)
+        {
+            before.trouble = None;
+            return false;
+        }
+        let error = match self.assign(scope, wanted) {
+            Ok(assigned) => {
+                let in_force = InForce { policy: Some(wanted.clone()), shadow: None, assigned, trouble: None };
+                self.in_force.insert(scope.clone(), in_force);
+                self.note("in_force", wanted, Some(scope), None);
+                return true;
+            }
+            Err(error) => error,
+        };
+        if let Some(before) = self.in_force.get_mut(scope) {
+            before.trouble = Some(error);
+            return false;
+        }
+        let assigned = Arc::new(Assigned::missing(&wanted.choice.to_string(), error.clone()));
+        self.in_force.insert(scope.clone(), InForce { policy: None, shadow: None, assigned, trouble: Some(error) });
+        true
+    }
+
+    /// A policy ready to be put in force, or why there is none.
+    fn assign(&mut self, scope: &Scope, wanted: &Wanted) -> Result<Arc<Assigned>, String> {
+        if let Some(refusal) = self.refused.get(wanted) {
+            return Err(refusal.error.clone());
+        }
+        let assigned = match &wanted.choice {
+            PolicyChoice::Native(name) => {
+                native(name).map(Assigned::native).map_err(|error| LoadError::Host(error.to_string()))
+            }
+            PolicyChoice::Wasm(_) | PolicyChoice::Unset => self.load(wanted).and_then(|loaded| {
+                self.loaded(scope, &loaded);
+                Assigned::wasm(loaded.policy)
+            }),
+        };
+        assigned.map(Arc::new).map_err(|error| {
+            self.refuse(scope, wanted, &error);
+            error.to_string()
+        })
+    }
+
+    fn loaded(&mut self, scope: &Scope, Loaded { policy, bytes }: &Loaded) {
+        self.note_checked(policy);
+        let (info, compiled_ms) = (policy.info(), u64::try_from(policy.compiled_in().as_millis()).unwrap_or(u64::MAX));
+        tracing::info!(
+            policy = %policy.name(), lanes = %scope, name = info.name, version = info.version, sha256 = %policy.sha256(),
+            exports = policy.exports().join(","), stateful = policy.is_stateful(), compiled_ms, "policy loaded"
+        );
+        let name = policy.name().strip_prefix("wasm:").unwrap_or(policy.name());
+        if let Err(error) = self.versions.used(name, policy.sha256(), bytes, self.clock.now()) {
+            tracing::warn!(policy = %policy.name(), "there will be no way back to this version: {error}");
+        }
+    }
+
+    fn refuse(&mut self, scope: &Scope, wanted: &Wanted, error: &LoadError) {
+        let (policy, error_text) = (wanted.choice.to_string(), error.to_string());
+        match self.in_force.get(scope) {
+            Some(before) => tracing::error!(
+                %policy, lanes = %scope, in_force = %before.assigned.choice(), version = %before.assigned.version(),
+                "the policy cannot be used, the last good one stays in force: {error}"
+            ),
+            None => tracing::error!(
+                %policy, lanes = %scope, "the policy cannot be used, the native order takes its place: {error}"
+            ),
+        }
+        self.note("refused", wanted, Some(scope), Some(error_text.clone()));
+        if let Some(sha256) = &wanted.sha256 {
+            self.checked.insert(Arc::clone(sha256), Err(error_text.clone()));
+        }
+        let refusal = Refusal { error: error_text, at: Instant::now(), for_good: is_for_good(error) };
+        self.refused.insert(wanted.clone(), refusal);
+    }
+
+    fn settle_shadow(&mut self, scope: &Scope, wanted: Option<WantedShadow>) {
+        let Some(in_force) = self.in_force.get(scope) else { return };
+        if in_force.shadow == wanted {
+            return;
+        }
+        let shadow = wanted.as_ref().map(|wanted| self.shadow(scope, wanted));
+        let assigned = Arc::clone(&in_force.assigned);
+        self.engine.retire(assigned.set_shadow(shadow).into_iter());
+        if let Some(in_force) = self.in_force.get_mut(scope) {
+            in_force.shadow = wanted;
+        }
+    }
+
+    fn shadow(&self, scope: &Scope, WantedShadow { policy, sample }: &WantedShadow) -> Shadow {
+        let choice: Arc<str> = policy.choice.to_string().into();
+        let made = match &policy.choice {
+            PolicyChoice::Native(name) => match native(name) {
+                Ok(native) => return Shadow::native(native, *sample),
+                Err(error) => Err(LoadError::Host(error.to_string())),
+            },
+            PolicyChoice::Wasm(_) | PolicyChoice::Unset => {
+                self.load(policy).and_then(|loaded| WasmPolicy::start_aside(loaded.policy))
+            }
+        };
+        match made {
+            Ok(guest) => Shadow::wasm(choice, guest, *sample),
+            Err(error) => {
+                tracing::error!(policy = %choice, lanes = %scope, "the shadow cannot be used: {error}");
+                Shadow::missing(choice, error.to_string(), *sample)
+            }
+        }
+    }
+}
+
+/// Whether the same file would be refused again.
+fn is_for_good(error: &LoadError) -> bool {
+    match error {
+        LoadError::Host(_) => false,
+        LoadError::Failed { trouble, .. } => trouble.failure != Failure::Deadline,
+        _ => true,
+    }
+}
+
+pub(super) fn summary(policy: &CheckedPolicy) -> PolicySummary {
+    let info = policy.info();
+    PolicySummary {
+        sha256: Arc::clone(policy.sha256()),
+        name: info.name.clone(),
+        version: info.version.clone(),
+        exports: policy.exports(),
+        stateful: policy.is_stateful(),
+    }
+}
