@@ -117,6 +117,10 @@ struct LimitsEntry {
 impl Rules {
     /// Reads the file's text.
     pub(super) fn parse(text: &[u8]) -> Result<Self, RulesError> {
+        // An array would pass for the fields in their order.
+        if !text.trim_ascii_start().starts_with(b"{") {
+            return Err(wrong("the file", "must be a JSON object"));
+        }
         let file: FileEntry = serde_json::from_slice(text)?;
         let mut read = Self::default();
         for (name, entry) in file.policies {
@@ -261,7 +265,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_its_place() {
         for (text, expected) in [
-            ("[]", "no JSON of the right form"),
+            ("[]", "the file: must be a JSON object"),
+            ("{", "no JSON of the right form"),
             (r#"{"rule": []}"#, "unknown field `rule`"),
             (r#"{"rules": [{"contract": 1, "policy": "wasm:a"}]}"#, "rules[0]: a contract needs a group"),
             (r#"{"rules": [{"policy": "sticky"}]}"#, "rules[0].policy: must be native:<name> or wasm:<name>"),
