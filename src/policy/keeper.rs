@@ -3,8 +3,9 @@
 //! | file | what it does |
 //! |---|---|
 //! | `library` | which files there are, and whether they have changed |
-//! | `rules` | `policies.json` |
-//! | `reloader` | puts in force what these ask for; keeps the last good policy where that fails |
+//! | `rules`, `rules_file` | `policies.json` |
+//! | `plan` | which policy each lane should have by all that |
+//! | `reloader`, `refusals` | puts in force what these ask for; keeps the last good policy where that fails |
 //! | `versions` | what outlives a restart: versions to go back to, the policy that was activated |
 //! | `control` | uploading, activating, going back |
 //! | `catalogue` | what people are shown |
@@ -12,10 +13,11 @@
 mod catalogue;
 mod control;
 mod library;
+mod plan;
+mod refusals;
 mod reloader;
 mod rules;
-#[cfg(test)]
-mod tests;
+mod rules_file;
 mod versions;
 mod watch;
 

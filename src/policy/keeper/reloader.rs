@@ -5,68 +5,39 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::catalogue::{AvailablePolicy, Catalogue, History, PolicyEvent, PolicySummary};
 use super::library::{Files, Library};
-use super::rules::{Rules, Terms};
+use super::plan::{Sources, Wanted, WantedShadow};
+use super::refusals::Refusals;
+use super::rules_file::{RulesFile, RulesLook};
 use super::versions::Versions;
 use crate::config::{PolicyChoice, PolicySettings};
 use crate::policy::assigned::Assigned;
 use crate::policy::shadow::Shadow;
 use crate::policy::table::Table;
 use crate::policy::wasm::{CheckedPolicy, LoadError, Loader, Setup, WasmPolicy};
-use crate::policy::{Failure, NATIVE_NAMES, PolicyEngine, PolicyLimits, Scope, native};
+use crate::policy::{PolicyEngine, PolicyLimits, Scope, native};
 use crate::task::{Clock, Timestamp};
 
-/// The policy used if nobody asks for another one and there is its file.
-const DEFAULT_NAME: &str = "default";
 const RULES_FILE: &str = "policies.json";
-/// A policy that was refused because it was slow, or by our own fault, gets another chance after so long.
-const RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// Puts in force what files, rules and settings ask for. Everything here may block, for seconds where policies are compiled.
 pub(super) struct Reloader {
     engine: PolicyEngine,
     loader: Loader,
     clock: Clock,
-    /// As the settings have it.
-    choice: PolicyChoice,
+    setting: PolicyChoice,
     limits: PolicyLimits,
-    rules_path: PathBuf,
     library: Library,
     pub(super) versions: Versions,
     files: Files,
-    /// The rules in force, and the text that was read last.
-    rules: Rules,
-    rules_text: Option<Vec<u8>>,
-    rules_error: Option<String>,
+    rules: RulesFile,
     in_force: BTreeMap<Scope, InForce>,
-    refused: HashMap<Wanted, Refusal>,
+    refused: Refusals,
     /// What is known of files, by hash.
     checked: HashMap<Arc<str>, Result<PolicySummary, String>>,
     pub(super) history: History,
-}
-
-/// A policy as it is to be loaded.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Wanted {
-    pub(super) choice: PolicyChoice,
-    terms: Terms,
-    /// SHA-256 of its file; `None` for a native one, and if there is no file.
-    sha256: Option<Arc<str>>,
-}
-
-/// What some lanes should have.
-struct Plan {
-    policy: Wanted,
-    shadow: Option<WantedShadow>,
-}
-
-#[derive(Clone, PartialEq)]
-struct WantedShadow {
-    policy: Wanted,
-    sample: f64,
 }
 
 /// What some lanes have.
@@ -76,12 +47,6 @@ struct InForce {
     shadow: Option<WantedShadow>,
     assigned: Arc<Assigned>,
     trouble: Option<String>,
-}
-
-struct Refusal {
-    error: String,
-    at: Instant,
-    for_good: bool,
 }
 
 /// A policy that can be put in force, and its file.
@@ -102,17 +67,14 @@ impl Reloader {
             engine,
             loader,
             clock,
-            choice: settings.choice.clone(),
+            setting: settings.choice.clone(),
             limits: PolicyLimits::from(settings),
-            rules_path: settings.directory.join(RULES_FILE),
             library: Library::new(uploaded.clone(), settings.directory.clone()),
             versions: Versions::open(uploaded),
             files: Files::default(),
-            rules: Rules::default(),
-            rules_text: None,
-            rules_error: None,
+            rules: RulesFile::new(settings.directory.join(RULES_FILE)),
             in_force: BTreeMap::new(),
-            refused: HashMap::new(),
+            refused: Refusals::default(),
             checked: HashMap::new(),
             history: History::default(),
         }
@@ -128,7 +90,7 @@ impl Reloader {
         }
         let changed = self.set_files(files);
         let new_rules = self.read_rules();
-        self.refused.retain(|_, refusal| refusal.for_good || refusal.at.elapsed() < RETRY_AFTER);
+        self.refused.forgive();
         if changed || new_rules || self.has_trouble_to_retry() {
             self.reload();
         }
@@ -158,9 +120,9 @@ impl Reloader {
 
     /// Puts in force what there should be.
     pub(super) fn reload(&mut self) {
-        let plans = self.plans();
+        let plans = self.sources().plans();
         let mut changed = self.in_force.len() != plans.len();
-        self.refused.retain(|wanted, _| plans.values().any(|plan| plan.policy == *wanted));
+        self.refused.keep(|wanted| plans.values().any(|plan| plan.policy == *wanted));
         self.in_force.retain(|scope, _| plans.contains_key(scope));
         for (scope, plan) in &plans {
             changed |= self.settle(scope, &plan.policy);
@@ -194,10 +156,19 @@ impl Reloader {
         true
     }
 
-    /// The policy of that name as it would be loaded where no rule says otherwise.
+    /// A policy as it is loaded where no rule says otherwise.
     pub(super) fn wanted(&self, choice: PolicyChoice) -> Wanted {
-        let terms = self.rules.terms(&choice, self.limits);
-        self.wanted_with(choice, terms)
+        self.sources().wanted(choice)
+    }
+
+    fn sources(&self) -> Sources<'_> {
+        Sources {
+            activated: self.versions.activated(),
+            rules: self.rules.rules(),
+            setting: &self.setting,
+            limits: self.limits,
+            files: &self.files,
+        }
     }
 
     /// Loads the file of a policy, or another one in its place.
@@ -252,7 +223,7 @@ impl Reloader {
         let trouble = |(scope, it): (&Scope, &InForce)| Some((scope.clone(), it.trouble.clone()?));
         Catalogue {
             activated: self.versions.activated().map(str::to_owned),
-            rules_error: self.rules_error.clone(),
+            rules_error: self.rules.error().map(str::to_owned),
             troubles: self.in_force.iter().filter_map(trouble).collect(),
             available: available.collect(),
             history: self.history.events(),
@@ -271,92 +242,30 @@ impl Reloader {
         });
     }
 
-    fn wanted_with(&self, choice: PolicyChoice, terms: Terms) -> Wanted {
-        let sha256 = match &choice {
-            PolicyChoice::Wasm(name) => self.hash_of(name).cloned(),
-            PolicyChoice::Native(_) | PolicyChoice::Unset => None,
-        };
-        Wanted { choice, terms, sha256 }
-    }
-
     /// Reads the rules if they have changed. True if there are other ones in force now.
     fn read_rules(&mut self) -> bool {
-        let text = match fs::read(&self.rules_path) {
-            Ok(text) => Some(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            // It may be there again the next time.
-            Err(_) => return false,
-        };
-        if text == self.rules_text {
-            return false;
-        }
-        let read = text.as_deref().map_or_else(|| Ok(Rules::default()), Rules::parse);
-        self.rules_text = text;
-        match read {
-            Ok(rules) => {
-                self.rules = rules;
-                self.rules_error = None;
-                tracing::info!(file = %self.rules_path.display(), "the rules of policies are in force");
-                true
-            }
-            Err(error) => {
-                tracing::error!("the last good rules of policies stay in force: {error}");
-                self.rules_error = Some(error.to_string());
+        match self.rules.look() {
+            RulesLook::Same => false,
+            RulesLook::Changed => true,
+            RulesLook::Broken(error) => {
                 self.history.add(PolicyEvent {
                     at: self.clock.now(),
                     what: "rules_refused",
                     policy: String::new(),
                     scope: None,
                     sha256: None,
-                    detail: Some(error.to_string()),
+                    detail: Some(error),
                 });
                 false
             }
         }
     }
 
-    /// What all lanes should have.
-    fn plans(&self) -> BTreeMap<Scope, Plan> {
-        let fallback = self.default_choice();
-        let mut plans = BTreeMap::new();
-        let general = |choice: &PolicyChoice| self.rules.terms(choice, self.limits);
-        plans.insert(Scope::Default, Plan { policy: self.wanted(fallback.clone()), shadow: None });
-        for (scope, rule) in self.rules.each() {
-            let choice = match &rule.choice {
-                Some(choice) if *scope != Scope::Default => choice,
-                _ => &fallback,
-            };
-            // What a rule says of one policy does not go for another that was activated in its place.
-            let fits = rule.choice.as_ref().is_none_or(|own| own == choice);
-            let terms = if fits { rule.terms(general(choice)) } else { general(choice) };
-            let shadow = rule.shadow.as_ref().map(|shadow| WantedShadow {
-                policy: self.wanted_with(shadow.choice.clone(), shadow.terms(general(&shadow.choice))),
-                sample: shadow.sample,
-            });
-            plans.insert(scope.clone(), Plan { policy: self.wanted_with(choice.clone(), terms), shadow });
-        }
-        plans
-    }
-
-    /// The policy where no narrower rule chooses one: as activated, or by the rules, or by the settings.
-    fn default_choice(&self) -> PolicyChoice {
-        let activated = self.versions.activated().and_then(|choice| choice.parse().ok());
-        let by_rule =
-            || self.rules.each().find(|(scope, _)| **scope == Scope::Default).and_then(|(_, rule)| rule.choice.clone());
-        match activated.or_else(by_rule).unwrap_or_else(|| self.choice.clone()) {
-            PolicyChoice::Unset if self.files.by_name.contains_key(DEFAULT_NAME) => {
-                PolicyChoice::Wasm(DEFAULT_NAME.to_owned())
-            }
-            PolicyChoice::Unset => PolicyChoice::Native(NATIVE_NAMES[0].to_owned()),
-            choice => choice,
-        }
-    }
-
     fn has_trouble_to_retry(&self) -> bool {
         self.in_force.values().any(|it| it.trouble.is_some())
-            && self.plans().iter().any(|(scope, plan)| {
+            && self.sources().plans().iter().any(|(scope, plan)| {
                 let has = self.in_force.get(scope).and_then(|it| it.policy.as_ref());
-                has != Some(&plan.policy) && !self.refused.contains_key(&plan.policy)
+                has != Some(&plan.policy) && self.refused.of(&plan.policy).is_none()
             })
     }
 
@@ -389,8 +298,8 @@ impl Reloader {
 
     /// A policy ready to be put in force, or why there is none.
     fn assign(&mut self, scope: &Scope, wanted: &Wanted) -> Result<Arc<Assigned>, String> {
-        if let Some(refusal) = self.refused.get(wanted) {
-            return Err(refusal.error.clone());
+        if let Some(error) = self.refused.of(wanted) {
+            return Err(error.to_owned());
         }
         let assigned = match &wanted.choice {
             PolicyChoice::Native(name) => {
@@ -433,10 +342,9 @@ impl Reloader {
         }
         self.note("refused", wanted, Some(scope), Some(error_text.clone()));
         if let Some(sha256) = &wanted.sha256 {
-            self.checked.insert(Arc::clone(sha256), Err(error_text.clone()));
+            self.checked.insert(Arc::clone(sha256), Err(error_text));
         }
-        let refusal = Refusal { error: error_text, at: Instant::now(), for_good: is_for_good(error) };
-        self.refused.insert(wanted.clone(), refusal);
+        self.refused.add(wanted, error);
     }
 
     fn settle_shadow(&mut self, scope: &Scope, wanted: Option<WantedShadow>) {
@@ -470,15 +378,6 @@ impl Reloader {
                 Shadow::missing(choice, error.to_string(), *sample)
             }
         }
-    }
-}
-
-/// Whether the same file would be refused again.
-fn is_for_good(error: &LoadError) -> bool {
-    match error {
-        LoadError::Host(_) => false,
-        LoadError::Failed { trouble, .. } => trouble.failure != Failure::Deadline,
-        _ => true,
     }
 }
 

@@ -1,1 +1,0 @@
-//! Policies that come and go while the balancer runs.
