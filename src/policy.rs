@@ -11,6 +11,7 @@ pub(crate) mod conformance;
 mod context;
 mod directory;
 mod engine;
+mod exact;
 mod failure;
 mod feedback;
 mod native;
@@ -26,7 +27,11 @@ pub use failure::Failure;
 pub use feedback::Outcome;
 pub use native::{NATIVE_NAMES, UnknownNativePolicy, native};
 pub use status::{Circuit, Placement, PolicyStatus};
-pub use wasm::{CheckedPolicy, LoadError, Loader, PolicyInfo, PolicyLimits, Setup, Trouble};
+pub use wasm::{
+    CallCounts, CheckResult, CheckedPolicy, Difference, LoadError, Loader, Measured, Measurement, PolicyInfo,
+    PolicyLimits, RecordedPolicy, Recorder, Replay, ReplayError, ReplayReport, Setup, Trouble, hostile_checks, measure,
+    sha256,
+};
 
 /// Ranks workers. Implementations are pure functions of their input and their own state: no clock, no chance but the
 /// context's `now` and `seed`.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{PolicyChoice, PolicySettings, Problem, QueueSettings};
 use crate::policy::{
-    CheckedPolicy, Directory, FunctionEntry, LaneEntry, LoadError, Loader, PolicyEngine, PolicyLimits, Setup,
+    CheckedPolicy, Directory, FunctionEntry, LaneEntry, LoadError, Loader, PolicyEngine, PolicyLimits, Recorder, Setup,
     WorkerEntry, native,
 };
 use crate::task::{LaneKey, number_of};
@@ -36,7 +37,11 @@ pub fn check_policy(settings: &PolicySettings) -> Result<(), Problem> {
 
 /// The engine with the policy that the settings ask for in force. One whose file cannot be used is no reason not to start: the native
 /// order takes its place, visibly.
-pub(super) async fn engine(settings: &PolicySettings, queue: &QueueSettings) -> anyhow::Result<PolicyEngine> {
+pub(super) async fn engine(
+    settings: &PolicySettings,
+    queue: &QueueSettings,
+    recorder: Option<Arc<Recorder>>,
+) -> anyhow::Result<PolicyEngine> {
     let problem = |problem: Problem| anyhow::anyhow!("{problem}");
     let (name, file) = match wanted(settings).map_err(problem)? {
         Wanted::Native(name) => return Ok(PolicyEngine::with_failures(native(&name)?, settings.on_failure)),
@@ -44,14 +49,10 @@ pub(super) async fn engine(settings: &PolicySettings, queue: &QueueSettings) -> 
     };
     let engine = PolicyEngine::with_failures(native(crate::policy::NATIVE_NAMES[0])?, settings.on_failure);
     let choice = format!("wasm:{name}");
-    let limits = PolicyLimits {
-        deadline: settings.deadline,
-        load_deadline: settings.load_deadline,
-        memory: settings.memory_mb << 20,
-    };
+    let limits = PolicyLimits::from(settings);
     let (data_dir, wanted) = (queue.data_dir.clone(), choice.clone());
     // Compiling takes seconds for a large policy. The first decision is to be its own, so the start waits for it.
-    let loaded = tokio::task::spawn_blocking(move || load(&wanted, &file, limits, &data_dir)).await?;
+    let loaded = tokio::task::spawn_blocking(move || load(&wanted, &file, limits, &data_dir, recorder)).await?;
     match loaded.and_then(|policy| engine.activate(policy)) {
         Ok(()) => {}
         Err(error) => {
@@ -60,6 +61,24 @@ pub(super) async fn engine(settings: &PolicySettings, queue: &QueueSettings) -> 
         }
     }
     Ok(engine)
+}
+
+/// The record of what policies are asked, if there is to be one. An operator who wants one and cannot have it should know at once.
+pub(super) async fn recorder(settings: &PolicySettings) -> anyhow::Result<Option<Arc<Recorder>>> {
+    let Some(file) = settings.record.clone() else { return Ok(None) };
+    let limit = settings.record_max_bytes;
+    let started = tokio::task::spawn_blocking(move || {
+        Recorder::start(&file, limit).with_context(|| format!("POLICY_RECORD: cannot record to {}", file.display()))
+    });
+    Ok(Some(started.await??))
+}
+
+/// Ends the record.
+pub(super) async fn close_record(recorder: Option<Arc<Recorder>>) {
+    if let Some(recorder) = recorder {
+        // It does not panic, and nobody else cancels it.
+        let _ = tokio::task::spawn_blocking(move || recorder.close()).await;
+    }
 }
 
 /// Tells the policy of every change of the workers, until `stop`.
@@ -88,7 +107,13 @@ fn wanted(settings: &PolicySettings) -> Result<Wanted, Problem> {
     }
 }
 
-fn load(choice: &str, file: &Path, limits: PolicyLimits, data_dir: &Path) -> Result<CheckedPolicy, LoadError> {
+fn load(
+    choice: &str,
+    file: &Path,
+    limits: PolicyLimits,
+    data_dir: &Path,
+    recorder: Option<Arc<Recorder>>,
+) -> Result<CheckedPolicy, LoadError> {
     let host = |error: std::io::Error| LoadError::Host(format!("{}: {error}", file.display()));
     let bytes = std::fs::read(file).map_err(host)?;
     let cache = data_dir.join(CACHE);
@@ -100,7 +125,7 @@ fn load(choice: &str, file: &Path, limits: PolicyLimits, data_dir: &Path) -> Res
             Loader::new(limits, None)?
         }
     };
-    let policy = loader.load(choice, &bytes, Setup::default())?;
+    let policy = loader.recording(recorder).load(choice, &bytes, Setup::default())?;
     let (info, compiled_ms) = (policy.info(), u64::try_from(policy.compiled_in().as_millis()).unwrap_or(u64::MAX));
     tracing::info!(
         policy = choice, name = info.name, version = info.version, sha256 = %policy.sha256(),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+use crate::config::PolicySettings;
+
 /// The largest file that is read.
 pub(super) const FILE_BYTES: usize = 64 << 20;
 /// Stack of a call.
@@ -44,6 +46,12 @@ pub(super) struct Usage {
     memory_limit: usize,
     memory: usize,
     table_entries: usize,
+}
+
+impl From<&PolicySettings> for PolicyLimits {
+    fn from(settings: &PolicySettings) -> Self {
+        Self { deadline: settings.deadline, load_deadline: settings.load_deadline, memory: settings.memory_mb << 20 }
+    }
 }
 
 impl Usage {

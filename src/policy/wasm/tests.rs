@@ -11,12 +11,15 @@ use crate::policy::conformance::{context, policy_conformance, rank};
 use crate::policy::{Candidates, Policy, PolicyEngine, RankContext, Ranking, native};
 use crate::task::Candidate;
 
+mod bench;
+mod check;
 mod engine;
 #[path = "../../../tests/guests/guest.rs"]
 #[expect(unreachable_pub, reason = "shared with the integration tests")]
 mod guest;
 mod hostile;
 mod interface;
+mod recording;
 
 use guest::Guest;
 
