@@ -34,8 +34,8 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
         let (bytes, setup) = (args.policy.read()?, args.policy.setup()?);
         let limits = file::limits()?;
         let loader = Loader::new(PolicyLimits { deadline: DEADLINE.max(limits.deadline), ..limits }, None)?;
-        let loaded = loader.load(&args.policy.name(), &bytes, setup);
-        let mut policy = loaded.with_context(|| format!("{} cannot be used", args.policy.file.display()))?;
+        let checked = loader.load(&args.policy.name(), &bytes, setup);
+        let mut policy = checked.with_context(|| format!("{} cannot be used", args.policy.file.display()))?;
         if !["ranking", "priority"].iter().any(|name| policy.exports().contains(name)) {
             bail!("it exports neither ranking nor priority: there is nothing to measure");
         }

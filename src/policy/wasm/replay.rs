@@ -143,8 +143,8 @@ impl Run<'_> {
         match line {
             Line::Record(_) if at > 1 => return Err(Trouble::Line("a second record begins".to_owned())),
             Line::Record(_) => {}
-            Line::Begin(begin) => self.begin(begin)?,
-            Line::Call(call) => self.call(call, at)?,
+            Line::Begin(begin) => self.begin(&begin)?,
+            Line::Call(call) => self.call(&call, at)?,
             Line::Lost(lost) => {
                 self.report.lost += lost.calls.unwrap_or(0);
                 if let Some(Some(replayed)) = self.instances.get_mut(&lost.instance) {
@@ -158,27 +158,27 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn begin(&mut self, begin: Begin) -> Result<(), Trouble> {
+    fn begin(&mut self, begin: &Begin) -> Result<(), Trouble> {
         self.report.recorded(&begin.policy, &begin.sha256);
         let is_wanted = self.asked.policy.is_none_or(|name| name == begin.policy);
-        let replayed = if is_wanted { Some(Replayed::begin(&begin, &self.new).map_err(Trouble::Load)?) } else { None };
+        let replayed = if is_wanted { Some(Replayed::begin(begin, &self.new).map_err(Trouble::Load)?) } else { None };
         match self.instances.insert(begin.instance, replayed) {
             None => Ok(()),
             Some(_) => Err(Trouble::Line(format!("instance {} begins twice", begin.instance))),
         }
     }
 
-    fn call(&mut self, call: Call, at: u64) -> Result<(), Trouble> {
+    fn call(&mut self, call: &Call, at: u64) -> Result<(), Trouble> {
         let Some(instance) = self.instances.get_mut(&call.instance) else {
             return Err(Trouble::Line(format!("a call of instance {}, which is not there", call.instance)));
         };
         let Some(replayed) = instance else { return Ok(()) };
         self.report.calls += 1;
-        let Some(now) = replayed.call(&call, &self.new) else {
+        let Some(now) = replayed.call(call, &self.new) else {
             self.report.not_compared += 1;
             return Ok(());
         };
-        self.report.compared(&call, &now, at, self.asked.shown);
+        self.report.compared(call, &now, at, self.asked.shown);
         Ok(())
     }
 }

@@ -24,7 +24,7 @@ pub(in crate::policy::wasm) enum Line {
     /// An instance is there.
     Begin(Begin),
     /// A call that was made, and its answer.
-    Call(Call),
+    Call(Box<Call>),
     /// Calls that are missing.
     Lost(Lost),
     /// An instance is thrown away.

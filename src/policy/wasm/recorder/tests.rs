@@ -88,16 +88,17 @@ fn every_line_is_as_documented_and_is_read_again() {
     lines[0]["record"]["began_ms"] = json!(0);
     insta::assert_json_snapshot!("the_lines_of_a_record", lines);
     let again = serde_json::from_value(lines[4].clone()).unwrap();
-    let Line::Call(Call { ask: Ask::Rank { context: read, candidates }, .. }) = again else { panic!("{again:?}") };
+    let Line::Call(call) = again else { panic!("{again:?}") };
+    let Ask::Rank { context: read, candidates } = call.ask else { panic!("{}", lines[4]) };
     assert_eq!(read, context);
     let bits = [&candidates.cpu, &candidates.memory, &candidates.weight, &candidates.latency_ms];
     assert_eq!(
         bits.map(|column| column[0].to_bits()),
         [odd.cpu, odd.memory, odd.weight, odd.latency_ms].map(f32::to_bits)
     );
-    let Line::Call(Call { ask: Ask::Topology(read), .. }) = serde_json::from_value(lines[3].clone()).unwrap() else {
-        panic!("{}", lines[3])
-    };
+    let again = serde_json::from_value(lines[3].clone()).unwrap();
+    let Line::Call(call) = again else { panic!("{again:?}") };
+    let Ask::Topology(read) = call.ask else { panic!("{}", lines[3]) };
     assert_eq!(read, directory);
 }
 
@@ -207,10 +208,14 @@ fn the_file_stays_within_its_limit_and_says_that_it_is_full() {
     let recorder = Recorder::start(&place.path().join("record"), limit).unwrap();
     let mut instances = [false, true].map(|stateful| recording(&recorder, stateful).begin());
     while !recorder.link.is_over.load(Ordering::Relaxed) {
-        instances.iter_mut().for_each(|instance| rank(instance, 8));
+        for instance in &mut instances {
+            rank(instance, 8);
+        }
         thread::yield_now();
     }
-    instances.iter_mut().for_each(|instance| rank(instance, 8));
+    for instance in &mut instances {
+        rank(instance, 8);
+    }
     drop(instances);
     recorder.close();
     assert!(fs::metadata(place.path().join("record")).unwrap().len() <= limit);

@@ -104,7 +104,7 @@ impl Writer {
                 let Some(open) = self.open.get_mut(&call.instance) else { return Ok(()) };
                 let expected = std::mem::replace(&mut open.next, call.number + 1);
                 self.mark(call.instance, expected, call.number - 1)?;
-                self.put(&Line::Call(*call), RESERVE)
+                self.put(&Line::Call(call), RESERVE)
             }
             Message::End(end) => {
                 let expected = self.open.remove(&end.instance).map_or(1, |open| open.next);
