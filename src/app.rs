@@ -18,7 +18,7 @@ use crate::api::{ApiState, LbKey};
 use crate::config::{QueueBackend, Settings};
 use crate::dashboard::{DashboardState, Pages};
 use crate::dispatch::{DispatchSettings, Dispatcher, DrainReport, Parts};
-use crate::policy::PolicyKeeper;
+use crate::policy::{PolicyKeeper, Recorder};
 use crate::queue::{EmbeddedQueue, MemoryQueue, QueueLimits, Sealer, TaskQueue};
 use crate::task::{Chance, Clock};
 use crate::telemetry::{LogRing, Metrics};
@@ -45,6 +45,7 @@ pub struct App {
     dispatcher: Arc<Dispatcher>,
     queue: Arc<dyn TaskQueue>,
     policies: PolicyKeeper,
+    recorder: Option<Arc<Recorder>>,
     fleet: Arc<Fleet>,
     metrics: Arc<Metrics>,
     router: axum::Router,
@@ -62,7 +63,9 @@ impl App {
         let metrics = Arc::new(Metrics::new());
         let slots = Arc::new(Slots::default());
         let queue = queue(&settings, &clock).await?;
-        let policies = PolicyKeeper::start(&settings.policy, &settings.queue.data_dir, clock.clone()).await?;
+        let recorder = policies::recorder(&settings.policy).await?;
+        let policies =
+            PolicyKeeper::start(&settings.policy, &settings.queue.data_dir, clock.clone(), recorder.clone()).await?;
         let pages = Pages::load(settings.dashboard.templates_dir.as_deref())?;
         let key = settings.auth.lb_auth_key.clone();
         let upstream = HttpUpstream::new(key.expose()).context("cannot set up HTTP to the workers")?;
@@ -107,7 +110,7 @@ impl App {
         };
         let dashboard = DashboardState { pages: Arc::new(pages), fleet: Arc::clone(&fleet), key };
         let router = router::router(api, dashboard, &settings);
-        Ok(Self { settings, dispatcher, queue, policies, fleet, metrics, router, fleet_tasks, stop })
+        Ok(Self { settings, dispatcher, queue, policies, recorder, fleet, metrics, router, fleet_tasks, stop })
     }
 
     /// Serves until `shutdown`, then drains. When this returns, everything has ended.
@@ -147,6 +150,7 @@ impl App {
         background.close();
         background.wait().await;
         policy.close().await;
+        policies::close_record(self.recorder).await;
         log_end(&self.settings, report);
         Ok(report)
     }

@@ -13,6 +13,7 @@ mod context;
 mod directory;
 mod durations;
 mod engine;
+mod exact;
 mod failure;
 mod feedback;
 mod keeper;
@@ -37,7 +38,11 @@ pub use native::{NATIVE_NAMES, UnknownNativePolicy, native};
 pub use ranking::Ranking;
 pub use status::{Circuit, Placement, PolicyStatus, ShadowStatus};
 pub use table::Scope;
-pub use wasm::{CheckedPolicy, LoadError, Loader, PolicyInfo, PolicyLimits, Setup, Trouble};
+pub use wasm::{
+    CallCounts, CheckResult, CheckedPolicy, Difference, LoadError, Loader, Measured, Measurement, PolicyInfo,
+    PolicyLimits, RecordedPolicy, Recorder, Replay, ReplayError, ReplayReport, Setup, Trouble, hostile_checks, measure,
+    sha256,
+};
 
 /// Ranks workers. Implementations are pure functions of their input and their own state: no clock, no chance but the
 /// context's `now` and `seed`.

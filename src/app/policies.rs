@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{PolicyChoice, Problem};
-use crate::policy::{Directory, FunctionEntry, LaneEntry, PolicyEngine, PolicyKeeper, WorkerEntry, native};
+use crate::config::{PolicyChoice, PolicySettings, Problem};
+use crate::policy::{Directory, FunctionEntry, LaneEntry, PolicyEngine, PolicyKeeper, Recorder, WorkerEntry, native};
 use crate::task::{LaneKey, number_of};
 use crate::workers::{Fleet, Worker};
 
@@ -22,6 +23,24 @@ pub fn check_policy(choice: &PolicyChoice, directory: &Path, data_dir: &Path) ->
             let file = directory.join(format!("{name}.wasm"));
             Err(Problem::new("POLICY", format!("there is no file {}", file.display())))
         }
+    }
+}
+
+/// The record of what policies are asked, if there is to be one. An operator who wants one and cannot have it should know at once.
+pub(super) async fn recorder(settings: &PolicySettings) -> anyhow::Result<Option<Arc<Recorder>>> {
+    let Some(file) = settings.record.clone() else { return Ok(None) };
+    let limit = settings.record_max_bytes;
+    let started = tokio::task::spawn_blocking(move || {
+        Recorder::start(&file, limit).with_context(|| format!("POLICY_RECORD: cannot record to {}", file.display()))
+    });
+    Ok(Some(started.await??))
+}
+
+/// Ends the record.
+pub(super) async fn close_record(recorder: Option<Arc<Recorder>>) {
+    if let Some(recorder) = recorder {
+        // It does not panic, and nobody else cancels it.
+        let _ = tokio::task::spawn_blocking(move || recorder.close()).await;
     }
 }
 

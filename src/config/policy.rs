@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::kind::{FilePath, Kind, MILLISECOND, MINUTE, SECOND, Time, Whole};
+use super::kind::{FilePath, GB, KB, Kind, MILLISECOND, MINUTE, OptionalPath, SECOND, Size, Time, Whole};
 use super::section::section;
 
 section! {
@@ -27,6 +27,11 @@ section! {
         pub on_failure: FailureRule = POLICY_ON_FAILURE, FailureWord, "native";
         /// When a task that the policy told to wait is asked for again at the latest.
         pub wait: Duration = POLICY_WAIT_MS, Time(MILLISECOND..=MINUTE), "250";
+        /// File to which every call of a wasm policy is written, for `andera-lb policy replay`; a record that is there is kept as FILE.old.
+        /// It holds what policies are told: `options.key` and `options.tenant` of submissions too, but no inputs and no keys of workers.
+        pub record: Option<PathBuf> = POLICY_RECORD, OptionalPath, "";
+        /// How large that file may become; then nothing more is recorded.
+        pub record_max_bytes: u64 = POLICY_RECORD_MAX_BYTES, Size(64 * KB..=1024 * GB), "100mb";
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a policy is told of the task to place.
 
+use serde::{Deserialize, Serialize};
+
 use crate::task::Mode;
 
 /// What a policy is told of the task to place. Numbers only; the texts behind lane and function are told once, at every change.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RankContext {
     /// The lane's number.
     pub lane: u32,

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use super::exact;
 use crate::task::Contract;
 
 /// The texts behind the numbers that policies see: all there are at one moment.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Directory {
     /// The listed workers.
     pub workers: Vec<WorkerEntry>,
@@ -16,7 +19,7 @@ pub struct Directory {
 }
 
 /// A worker.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkerEntry {
     /// Its number.
     pub id: u32,
@@ -27,18 +30,19 @@ pub struct WorkerEntry {
 }
 
 /// A lane.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LaneEntry {
     /// Its number.
     pub id: u32,
     /// The group.
     pub group: Arc<str>,
     /// The contract.
+    #[serde(with = "exact::contract")]
     pub contract: Contract,
 }
 
 /// A function.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FunctionEntry {
     /// Its number.
     pub id: u32,

@@ -1,9 +1,12 @@
 //! What a policy hears of attempts that have ended.
 
+use serde::{Deserialize, Serialize};
+
+use super::exact;
 use crate::task::AttemptOutcome;
 
 /// One run of a task on a worker, for the policy to learn from.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The worker's number.
     pub worker: u32,
@@ -18,6 +21,7 @@ pub struct Outcome {
     /// Hash of `options.tenant`, 0 for none.
     pub tenant_hash: u64,
     /// Milliseconds from the delivery to the end.
+    #[serde(with = "exact::float")]
     pub latency_ms: f32,
     /// How it ended.
     pub ending: AttemptOutcome,

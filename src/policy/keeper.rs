@@ -37,7 +37,7 @@ pub use control::{ControlError, FILE_LIMIT};
 pub use versions::KeptVersion;
 
 use self::reloader::Reloader;
-use super::{Loader, NATIVE_NAMES, PolicyEngine, PolicyLimits, native};
+use super::{Loader, NATIVE_NAMES, PolicyEngine, PolicyLimits, Recorder, native};
 use crate::config::PolicySettings;
 use crate::task::Clock;
 
@@ -68,12 +68,17 @@ impl PolicyKeeper {
     /// Puts in force what there should be. A policy that cannot be used is no reason not to start: the native order takes its place,
     /// visibly. Compiling takes seconds for a large policy; the first decision is to be its own, so this waits for it.
     ///
-    /// `data_dir` is made if it is not there.
-    pub async fn start(settings: &PolicySettings, data_dir: &Path, clock: Clock) -> anyhow::Result<Self> {
+    /// `data_dir` is made if it is not there. What policies are asked and answer goes to `recorder`.
+    pub async fn start(
+        settings: &PolicySettings,
+        data_dir: &Path,
+        clock: Clock,
+        recorder: Option<Arc<Recorder>>,
+    ) -> anyhow::Result<Self> {
         let engine = PolicyEngine::with_failures(native(NATIVE_NAMES[0])?, settings.on_failure);
         let (settings, data_dir, started) = (settings.clone(), data_dir.to_owned(), engine.clone());
         let open = move || {
-            let loader = loader(&settings, &data_dir)?;
+            let loader = loader(&settings, &data_dir)?.recording(recorder);
             let mut reloader = Reloader::new(started, loader, clock, &settings, data_dir.join(UPLOADED));
             reloader.look(true);
             reloader.reload();

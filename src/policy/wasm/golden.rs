@@ -53,7 +53,7 @@ fn is_swift(mut rank: impl FnMut(u64) -> Result<(), LoadError>) -> Result<bool, 
 }
 
 /// As a decision looks on a quiet day.
-fn context(seed: u64) -> RankContext {
+pub(super) fn context(seed: u64) -> RankContext {
     RankContext {
         lane: 1,
         function: 1,
@@ -70,7 +70,7 @@ fn context(seed: u64) -> RankContext {
     }
 }
 
-fn fleet(workers: u32) -> Candidates {
+pub(super) fn fleet(workers: u32) -> Candidates {
     (0..workers)
         .map(|worker| Candidate {
             worker,
@@ -87,11 +87,11 @@ fn fleet(workers: u32) -> Candidates {
         .collect()
 }
 
-fn lane() -> Option<LaneKey> {
+pub(super) fn lane() -> Option<LaneKey> {
     Contract::new(1.0).map(|contract| LaneKey::new("default", contract))
 }
 
-fn submission(lane: &LaneKey) -> SubmissionView<'_> {
+pub(super) fn submission(lane: &LaneKey) -> SubmissionView<'_> {
     SubmissionView {
         lane,
         function: "echo",
@@ -105,7 +105,7 @@ fn submission(lane: &LaneKey) -> SubmissionView<'_> {
     }
 }
 
-fn outcome() -> Outcome {
+pub(super) fn outcome() -> Outcome {
     Outcome {
         worker: 0,
         lane: 1,

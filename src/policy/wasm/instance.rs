@@ -11,6 +11,7 @@ use super::convert;
 use super::error::{LoadError, Trouble};
 use super::guest_log::{GuestLog, cut};
 use super::limits::{HANDLES, OUTPUT_BYTES, PolicyLimits, Usage};
+use super::recorder::{InstanceRecorder, Recording};
 use crate::policy::{Admission, Candidates, Directory, Outcome, RankContext, SubmissionView};
 
 /// Bytes of a name or a version.
@@ -38,6 +39,7 @@ pub(super) struct Instance {
     setup: Option<setup::Guest>,
     /// Rows seen in an answer, a bit each.
     seen: Vec<u64>,
+    recorder: Option<InstanceRecorder>,
 }
 
 impl Instance {
@@ -66,7 +68,13 @@ impl Instance {
             setup: setup.map_err(mismatch)?,
             store,
             seen: Vec::new(),
+            recorder: None,
         })
+    }
+
+    /// Has all calls from here on recorded.
+    pub(super) fn record(&mut self, recording: &Recording) {
+        self.recorder = Some(recording.begin());
     }
 
     /// What the policy says of itself.
@@ -81,6 +89,14 @@ impl Instance {
 
     /// Hands over the configuration.
     pub(super) fn configure(&mut self, json: &str) -> Result<(), LoadError> {
+        let outcome = self.call_configure(json);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.configured(json, &outcome);
+        }
+        outcome
+    }
+
+    fn call_configure(&mut self, json: &str) -> Result<(), LoadError> {
         let Some(setup) = &self.setup else { return Ok(()) };
         allow(&self.code, &mut self.store, self.limits.load_deadline);
         let answer = setup.call_configure(&mut self.store, json);
@@ -90,6 +106,14 @@ impl Instance {
 
     /// Tells what there is.
     pub(super) fn topology(&mut self, directory: &Directory) -> Result<(), LoadError> {
+        let outcome = self.call_topology(directory);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.told(directory, &outcome);
+        }
+        outcome
+    }
+
+    fn call_topology(&mut self, directory: &Directory) -> Result<(), LoadError> {
         let Some(setup) = &self.setup else { return Ok(()) };
         allow(&self.code, &mut self.store, self.limits.load_deadline);
         let told = convert::directory(directory, |directory| setup.call_topology(&mut self.store, directory));
@@ -98,6 +122,20 @@ impl Instance {
 
     /// Writes rows that exist, each once, to `rows`, best first.
     pub(super) fn rank(
+        &mut self,
+        context: &RankContext,
+        candidates: &Candidates,
+        rows: &mut Vec<u32>,
+        deadline: Duration,
+    ) -> Result<(), Trouble> {
+        let outcome = self.call_rank(context, candidates, rows, deadline);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.ranked(context, candidates, &outcome, rows);
+        }
+        outcome
+    }
+
+    fn call_rank(
         &mut self,
         context: &RankContext,
         candidates: &Candidates,
@@ -117,6 +155,14 @@ impl Instance {
         submission: &SubmissionView<'_>,
         deadline: Duration,
     ) -> Result<Admission, Trouble> {
+        let outcome = self.call_prioritize(submission, deadline);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.prioritized(submission, &outcome);
+        }
+        outcome
+    }
+
+    fn call_prioritize(&mut self, submission: &SubmissionView<'_>, deadline: Duration) -> Result<Admission, Trouble> {
         let Some(priority) = &self.priority else { return Err(Trouble::invalid("it does not prioritize")) };
         allow(&self.code, &mut self.store, deadline);
         let verdict = priority.call_prioritize(&mut self.store, convert::submission(submission));
@@ -125,6 +171,14 @@ impl Instance {
 
     /// Tells what became of attempts.
     pub(super) fn observe(&mut self, outcomes: &[Outcome], deadline: Duration) -> Result<(), Trouble> {
+        let outcome = self.call_observe(outcomes, deadline);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.observed(outcomes, &outcome);
+        }
+        outcome
+    }
+
+    fn call_observe(&mut self, outcomes: &[Outcome], deadline: Duration) -> Result<(), Trouble> {
         let Some(feedback) = &self.feedback else { return Ok(()) };
         allow(&self.code, &mut self.store, deadline);
         let outcomes: Vec<_> = outcomes.iter().map(convert::outcome).collect();

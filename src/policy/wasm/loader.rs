@@ -13,13 +13,15 @@ use super::golden;
 use super::guest_log::GuestLog;
 use super::instance::{Instance, PolicyInfo};
 use super::limits::PolicyLimits;
+use super::recorder::{Recorder, Recording};
 use super::runtime::Runtime;
-use crate::policy::{Candidates, Directory, RankContext};
+use crate::policy::{Admission, Candidates, Directory, Outcome, RankContext, SubmissionView};
 
 /// Makes policies of files. One for the process: all it loads share an engine and its clock, and the cache of compiled code.
 pub struct Loader {
     runtime: Arc<Runtime>,
     limits: PolicyLimits,
+    recorder: Option<Arc<Recorder>>,
 }
 
 /// With what a policy is set up.
@@ -44,6 +46,7 @@ pub struct CheckedPolicy {
     pub(super) limits: PolicyLimits,
     pub(super) setup: Setup,
     pub(super) log: Arc<GuestLog>,
+    pub(super) recording: Option<Recording>,
     /// Fresh: nothing of the trial is in its memory.
     pub(super) instance: Instance,
     pub(super) info: PolicyInfo,
@@ -60,7 +63,24 @@ impl Loader {
     /// A loader for policies with these limits. Compiled code is kept in `cache`, a directory that nobody else may write to.
     pub fn new(limits: PolicyLimits, cache: Option<&Path>) -> Result<Self, LoadError> {
         let runtime = Runtime::new(limits.deadline, cache).map_err(|error| LoadError::Host(sentence(&error)))?;
-        Ok(Self { runtime: Arc::new(runtime), limits })
+        Ok(Self { runtime: Arc::new(runtime), limits, recorder: None })
+    }
+
+    /// Has the calls of the policies it loads recorded there, those of the trial left out.
+    #[must_use]
+    pub fn recording(mut self, recorder: Option<Arc<Recorder>>) -> Self {
+        self.recorder = recorder;
+        self
+    }
+
+    /// Compiles a policy, and no more.
+    pub(super) fn compile(&self, bytes: &[u8]) -> Result<Arc<PolicyCode>, LoadError> {
+        PolicyCode::compile(Arc::clone(&self.runtime), bytes).map(Arc::new)
+    }
+
+    /// Of the policies it loads.
+    pub(super) fn limits(&self) -> PolicyLimits {
+        self.limits
     }
 
     /// Compiles a policy (a component, or a core module that describes one), sets it up and makes a call of each kind. `name` is what it
@@ -80,7 +100,7 @@ impl Loader {
         setup: Setup,
     ) -> Result<CheckedPolicy, LoadError> {
         let began = Instant::now();
-        let code = Arc::new(PolicyCode::compile(Arc::clone(&self.runtime), bytes)?);
+        let code = self.compile(bytes)?;
         let compiled_in = began.elapsed();
         let name = Arc::<str>::from(name);
         let log = GuestLog::new(&name);
@@ -92,22 +112,45 @@ impl Loader {
         let swift = golden::try_out(&code, &mut trial, &limits)?;
         drop(trial);
 
-        let began = Instant::now();
-        let instance = fresh(&code, limits, &log, &setup)?;
-        let starts_in = began.elapsed();
         let sha256 = sha256(bytes);
-        Ok(CheckedPolicy { name, code, limits, setup, log, instance, info, sha256, swift, compiled_in, starts_in })
+        let recording = self.recorder.as_ref().map(|recorder| Recording {
+            recorder: Arc::clone(recorder),
+            policy: Arc::clone(&name),
+            sha256: Arc::clone(&sha256),
+            stateful: is_stateful(&code, &info),
+        });
+        let began = Instant::now();
+        let instance = fresh(&code, limits, &log, &setup, recording.as_ref())?;
+        let starts_in = began.elapsed();
+        Ok(CheckedPolicy {
+            name,
+            code,
+            limits,
+            setup,
+            log,
+            recording,
+            instance,
+            info,
+            sha256,
+            swift,
+            compiled_in,
+            starts_in,
+        })
     }
 }
 
-/// A new instance, set up.
+/// A new instance, set up, all its calls recorded.
 pub(super) fn fresh(
     code: &Arc<PolicyCode>,
     limits: PolicyLimits,
     log: &Arc<GuestLog>,
     setup: &Setup,
+    recording: Option<&Recording>,
 ) -> Result<Instance, LoadError> {
     let mut instance = Instance::new(code, limits, log)?;
+    if let Some(recording) = recording {
+        instance.record(recording);
+    }
     instance.configure(&setup.config)?;
     instance.topology(&setup.directory)?;
     Ok(instance)
@@ -129,6 +172,21 @@ impl CheckedPolicy {
         self.instance.rank(context, candidates, rows, self.limits.deadline)
     }
 
+    /// What is to become of a submission: for those who look at a policy that is not in use.
+    pub fn prioritize(&mut self, submission: &SubmissionView<'_>) -> Result<Admission, Trouble> {
+        self.instance.prioritize(submission, self.limits.deadline)
+    }
+
+    /// Tells what became of attempts: for those who look at a policy that is not in use.
+    pub fn observe(&mut self, outcomes: &[Outcome]) -> Result<(), Trouble> {
+        self.instance.observe(outcomes, self.limits.deadline)
+    }
+
+    /// Bytes of memory of its instance.
+    pub fn memory(&self) -> usize {
+        self.instance.memory()
+    }
+
     /// What it says of itself.
     pub fn info(&self) -> &PolicyInfo {
         &self.info
@@ -141,7 +199,18 @@ impl CheckedPolicy {
 
     /// Whether it has exactly one instance, called by one thread.
     pub fn is_stateful(&self) -> bool {
-        self.info.stateful || self.code.feedback.is_some()
+        is_stateful(&self.code, &self.info)
+    }
+
+    /// How long a new instance takes, set up.
+    pub fn starts_in(&self) -> Duration {
+        self.starts_in
+    }
+
+    /// What it imports, by the full names.
+    pub fn imports(&self) -> Vec<String> {
+        let component = self.code.pre.component();
+        component.component_type().imports(self.code.runtime.engine()).map(|(name, _)| name.to_owned()).collect()
     }
 
     /// The interfaces it exports.
@@ -159,10 +228,14 @@ impl CheckedPolicy {
     }
 }
 
-/// SHA-256 in hex.
-pub(in crate::policy) fn sha256(bytes: &[u8]) -> Arc<str> {
+pub(super) fn is_stateful(code: &PolicyCode, info: &PolicyInfo) -> bool {
+    info.stateful || code.feedback.is_some()
+}
+
+/// SHA-256 of a policy's file, in hex.
+pub fn sha256(bytes: &[u8]) -> Arc<str> {
     let digest = digest::digest(&digest::SHA256, bytes);
-    let mut text = String::with_capacity(digest.as_ref().len() * 2);
+    let mut text = String::with_capacity(2 * digest.as_ref().len());
     for byte in digest.as_ref() {
         // Writing to a String does not fail.
         let _ = write!(text, "{byte:02x}");

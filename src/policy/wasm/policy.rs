@@ -18,11 +18,12 @@ use super::limits::PolicyLimits;
 use super::loader::{CheckedPolicy, Setup, fresh};
 use super::pool::Pool;
 use super::record::Record;
+use super::recorder::Recording;
+use super::submission::OwnedSubmission;
 use super::worker;
 use crate::policy::shadow::Tally;
 use crate::policy::status::{Circuit, Placement, PolicyStatus};
 use crate::policy::{Admission, Candidates, Directory, Failure, Outcome, RankContext, SubmissionView};
-use crate::task::{LaneKey, Mode, Priority};
 
 /// Decisions that may wait for a policy's thread.
 const QUEUE: usize = 64;
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     pub(super) code: Arc<PolicyCode>,
     pub(super) limits: PolicyLimits,
     pub(super) log: Arc<GuestLog>,
+    recording: Option<Recording>,
     pub(super) record: Record,
     pub(super) pool: Pool,
     /// What a new instance is set up with.
@@ -91,19 +93,6 @@ pub(super) enum Question {
     Prioritize { submission: OwnedSubmission, admission: Admission },
 }
 
-/// A [`SubmissionView`] that can be sent.
-pub(super) struct OwnedSubmission {
-    lane: LaneKey,
-    function: String,
-    priority: Option<Priority>,
-    mode: Mode,
-    body_bytes: u64,
-    key: Option<String>,
-    tenant: Option<String>,
-    now_ms: u64,
-    seed: u64,
-}
-
 impl WasmPolicy {
     /// Puts a policy to use that nobody waits for: all its calls are made on its own thread.
     pub(crate) fn start_aside(checked: CheckedPolicy) -> Result<Self, LoadError> {
@@ -113,7 +102,9 @@ impl WasmPolicy {
     /// Puts a policy to use.
     pub(crate) fn start(checked: CheckedPolicy) -> Result<Self, LoadError> {
         let stateful = checked.is_stateful();
-        let CheckedPolicy { name, code, limits, setup, log, instance, info, sha256, swift, starts_in, .. } = checked;
+        let CheckedPolicy {
+            name, code, limits, setup, log, recording, instance, info, sha256, swift, starts_in, ..
+        } = checked;
         let inline = swift && !stateful;
         let shared = Arc::new(Shared {
             record: Record::new(&name, inline),
@@ -130,6 +121,7 @@ impl WasmPolicy {
             code,
             limits,
             log,
+            recording,
             stateful,
             info,
             sha256,
@@ -346,7 +338,7 @@ impl Shared {
     /// A new instance, set up as things are now.
     pub(super) fn fresh(&self) -> Result<Instance, LoadError> {
         let setup = self.setup.lock().clone();
-        fresh(&self.code, self.limits, &self.log, &setup)
+        fresh(&self.code, self.limits, &self.log, &setup, self.recording.as_ref())
     }
 }
 
@@ -354,34 +346,4 @@ impl Shared {
 fn version(info: &PolicyInfo, sha256: &str) -> Arc<str> {
     let build = &sha256[..sha256.len().min(HASH_DIGITS)];
     if info.version.is_empty() { build.into() } else { format!("{}+{build}", info.version).into() }
-}
-
-impl OwnedSubmission {
-    fn of(view: &SubmissionView<'_>) -> Self {
-        Self {
-            lane: view.lane.clone(),
-            function: view.function.to_owned(),
-            priority: view.priority,
-            mode: view.mode,
-            body_bytes: view.body_bytes,
-            key: view.key.map(str::to_owned),
-            tenant: view.tenant.map(str::to_owned),
-            now_ms: view.now_ms,
-            seed: view.seed,
-        }
-    }
-
-    pub(super) fn view(&self) -> SubmissionView<'_> {
-        SubmissionView {
-            lane: &self.lane,
-            function: &self.function,
-            priority: self.priority,
-            mode: self.mode,
-            body_bytes: self.body_bytes,
-            key: self.key.as_deref(),
-            tenant: self.tenant.as_deref(),
-            now_ms: self.now_ms,
-            seed: self.seed,
-        }
-    }
 }

@@ -11,6 +11,8 @@ use crate::policy::conformance::{context, policy_conformance, rank};
 use crate::policy::{Candidates, Policy, PolicyEngine, RankContext, Ranking, native};
 use crate::task::{Candidate, Contract, LaneKey};
 
+mod bench;
+mod check;
 mod engine;
 #[path = "../../../tests/guests/evil.rs"]
 #[expect(unreachable_pub, reason = "shared with the integration tests")]
@@ -20,6 +22,7 @@ mod evil;
 mod guest;
 mod hostile;
 mod interface;
+mod recording;
 
 use guest::Guest;
 

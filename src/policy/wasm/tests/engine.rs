@@ -29,7 +29,7 @@ const ADMISSION: &str = "(local $bytes i64) (local $at i32)
       (i32.store offset=16 (local.get $at) (i32.const 1500))))
     (local.get $at)";
 
-fn outcome(worker: u32) -> Outcome {
+pub(super) fn outcome(worker: u32) -> Outcome {
     Outcome {
         worker,
         lane: 1,
@@ -44,12 +44,12 @@ fn outcome(worker: u32) -> Outcome {
     }
 }
 
-fn directory(workers: u32) -> Directory {
+pub(super) fn directory(workers: u32) -> Directory {
     let worker = |id| WorkerEntry { id, url: Arc::from("http://w"), tags: vec![("zone".to_owned(), "a".to_owned())] };
     Directory { workers: (0..workers).map(worker).collect(), ..Directory::default() }
 }
 
-async fn submit(engine: &PolicyEngine, body_bytes: u64) -> Result<Admission, Failure> {
+pub(super) async fn submit(engine: &PolicyEngine, body_bytes: u64) -> Result<Admission, Failure> {
     let lane = lane();
     let view = SubmissionView {
         lane: &lane,
