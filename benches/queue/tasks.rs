@@ -95,7 +95,13 @@ impl Tasks {
             ended_at: Some(now),
             outcome: Some(AttemptOutcome::Completed),
             status: Some(200),
-            why: Choice { policy: Arc::clone(&self.policy), rank: 1, candidates: 3, took_us: 2, ..Choice::default() },
+            why: Box::new(Choice {
+                policy: Arc::clone(&self.policy),
+                rank: 1,
+                candidates: 3,
+                took_us: 2,
+                ..Choice::default()
+            }),
         };
         let body = Bytes::copy_from_slice(&self.noise[..RESULT]);
         let result = StoredResult { status: 200, content_type: None, body, truncated: false };

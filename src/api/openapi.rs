@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::ApiError;
 use crate::task::ErrorCode;
 
-const PIECES: [&str; 9] = [
+const PIECES: [&str; 11] = [
     include_str!("openapi/document.json"),
     include_str!("openapi/task.json"),
     include_str!("openapi/tasks.json"),
@@ -25,6 +25,8 @@ const PIECES: [&str; 9] = [
     include_str!("openapi/actions.json"),
     include_str!("openapi/events.json"),
     include_str!("openapi/lanes.json"),
+    include_str!("openapi/policies.json"),
+    include_str!("openapi/policies_schema.json"),
     include_str!("openapi/balancer.json"),
 ];
 

@@ -138,7 +138,7 @@ impl<'a> From<&'a Attempt> for AttemptJson<'a> {
             ended_at: attempt.ended_at,
             outcome: attempt.outcome,
             status: attempt.status,
-            why: ChoiceJson::from(&attempt.why),
+            why: ChoiceJson::from(&*attempt.why),
         }
     }
 }

@@ -130,7 +130,7 @@ impl Dispatcher {
             ended_at: None,
             outcome: None,
             status: None,
-            why: decision.into_choice(reservation.rank()),
+            why: Box::new(decision.into_choice(reservation.rank())),
         };
         let timing = Timing { queue: started_at.since(spec.created_at), policy, worker: Duration::ZERO };
         self.flights.delivered(spec.id, attempt.clone());

@@ -8,6 +8,9 @@ use super::durations::Durations;
 use super::wasm::WasmPolicy;
 use super::{Admission, Candidates, Directory, Failure, Outcome, Policy, RankContext, ShadowStatus, SubmissionView};
 
+/// 2^32.
+const WHOLE: f64 = 4_294_967_296.0;
+
 /// A policy that is asked about a sample of decisions, to see how it would do.
 pub(super) struct Shadow {
     /// Its name, in the form of `POLICY`.
@@ -53,7 +56,7 @@ impl Shadow {
 
     fn new(choice: Arc<str>, subject: Subject, sample: f64) -> Self {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^32")]
-        let sample = (sample.clamp(0.0, 1.0) * (1_u64 << 32) as f64) as u64;
+        let sample = (sample.clamp(0.0, 1.0) * WHOLE) as u64;
         Self { choice, subject, sample, tally: Arc::default() }
     }
 
@@ -114,7 +117,7 @@ impl Shadow {
     pub(super) fn status(&self) -> ShadowStatus {
         let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
         #[expect(clippy::cast_precision_loss, reason = "a share, for people")]
-        let sample = self.sample as f64 / (1_u64 << 32) as f64;
+        let sample = self.sample as f64 / WHOLE;
         ShadowStatus {
             policy: Arc::clone(&self.choice),
             version: self.policy().map(|policy| policy.version().clone()),

@@ -23,7 +23,7 @@ pub struct Attempt {
     /// The status of the worker's answer, if there was one.
     pub status: Option<u16>,
     /// Why it went to that worker.
-    pub why: Choice,
+    pub why: Box<Choice>,
 }
 
 /// Why an attempt went to its worker.

@@ -52,7 +52,7 @@ codes! {
     InvalidJson = "invalid_json",
     /// The body is not `application/json`, or in an unknown encoding.
     UnsupportedMediaType = "unsupported_media_type",
-    /// The body is larger than `REQUEST_BODY_LIMIT`.
+    /// The body is larger than `REQUEST_BODY_LIMIT`; that of a policy, than 64 MB.
     BodyTooLarge = "body_too_large",
     /// A batch has more than 10,000 items.
     BatchTooLarge = "batch_too_large",

@@ -111,7 +111,7 @@ async fn attempts(limits: &[u32], taken: u32, breaking: &'static str) -> Vec<Att
 
 /// Worker and choice of each attempt. Time stands still here.
 fn choices(attempts: Vec<Attempt>) -> Vec<(Arc<str>, Choice)> {
-    attempts.into_iter().map(|attempt| (attempt.worker, attempt.why)).collect()
+    attempts.into_iter().map(|attempt| (attempt.worker, *attempt.why)).collect()
 }
 
 fn choice(rank: u32, candidates: u32) -> Choice {

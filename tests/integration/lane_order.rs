@@ -10,8 +10,8 @@ use andera_lb::queue::{
     TaskFilter, TaskQueue,
 };
 use andera_lb::task::{
-    Attempt, AttemptOutcome, Choice, Clock, Contract, ErrorCode, LaneKey, Mode, Priority, StoredResult, TaskId,
-    TaskOptions, TaskSpec, Timestamp, WorkerKey,
+    Attempt, AttemptOutcome, Clock, Contract, ErrorCode, LaneKey, Mode, Priority, StoredResult, TaskId, TaskOptions,
+    TaskSpec, Timestamp, WorkerKey,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -261,7 +261,7 @@ impl Course {
             ended_at: Some(START),
             outcome: Some(AttemptOutcome::Completed),
             status: Some(200),
-            why: Choice::default(),
+            why: Box::default(),
         };
         let result = StoredResult { status: 200, content_type: None, body: Bytes::new(), truncated: false };
         match how {

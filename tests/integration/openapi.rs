@@ -6,6 +6,7 @@ mod document;
 mod errors;
 mod events;
 mod examples;
+mod policies;
 mod requests;
 mod routes;
 mod structure;

@@ -114,8 +114,10 @@ impl Reloader {
     }
 
     fn deactivate(&mut self, name: &str) -> Result<(), ControlError> {
-        let choice = self.choice(name)?;
+        // Its file may be gone.
+        let choice = named(name)?;
         if self.versions.activated() != Some(choice.to_string().as_str()) {
+            self.choice(name)?;
             return Err(ControlError::NotActivated(name.to_owned()));
         }
         self.versions.set_activated(None)?;
@@ -148,16 +150,23 @@ impl Reloader {
         Ok(super::reloader::summary(policy))
     }
 
-    /// The policy that is meant.
+    /// The policy that is meant; there is one.
     fn choice(&self, name: &str) -> Result<PolicyChoice, ControlError> {
-        let unknown = || ControlError::Unknown(name.to_owned());
-        if let Some(native_name) = name.strip_prefix("native:") {
-            native(native_name).map_err(|_| unknown())?;
-            return Ok(PolicyChoice::Native(native_name.to_owned()));
-        }
-        let name = bare(name)?;
-        self.hash_of(name).ok_or_else(unknown)?;
-        Ok(PolicyChoice::Wasm(name.to_owned()))
+        let choice = named(name)?;
+        let is_there = match &choice {
+            PolicyChoice::Native(name) => native(name).is_ok(),
+            PolicyChoice::Wasm(name) => self.hash_of(name).is_some(),
+            PolicyChoice::Unset => false,
+        };
+        if is_there { Ok(choice) } else { Err(ControlError::Unknown(name.to_owned())) }
+    }
+}
+
+/// The policy that is meant, whether or not there is one.
+fn named(name: &str) -> Result<PolicyChoice, ControlError> {
+    match name.strip_prefix("native:") {
+        Some(name) => Ok(PolicyChoice::Native(name.to_owned())),
+        None => Ok(PolicyChoice::Wasm(bare(name)?.to_owned())),
     }
 }
 

@@ -331,14 +331,16 @@ impl Reloader {
 
     fn refuse(&mut self, scope: &Scope, wanted: &Wanted, error: &LoadError) {
         let (policy, error_text) = (wanted.choice.to_string(), error.to_string());
-        match self.in_force.get(scope) {
-            Some(before) => tracing::error!(
-                %policy, lanes = %scope, in_force = %before.assigned.choice(), version = %before.assigned.version(),
+        if let Some(before) = self.in_force.get(scope) {
+            let (in_force, version) = (before.assigned.choice(), before.assigned.version());
+            tracing::error!(
+                %policy, lanes = %scope, %in_force, %version,
                 "the policy cannot be used, the last good one stays in force: {error}"
-            ),
-            None => tracing::error!(
+            );
+        } else {
+            tracing::error!(
                 %policy, lanes = %scope, "the policy cannot be used, the native order takes its place: {error}"
-            ),
+            );
         }
         self.note("refused", wanted, Some(scope), Some(error_text.clone()));
         if let Some(sha256) = &wanted.sha256 {

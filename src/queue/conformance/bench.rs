@@ -10,8 +10,8 @@ use super::persistent::Persistent;
 use super::standstill::Standstill;
 use crate::queue::*;
 use crate::task::{
-    Attempt, AttemptOutcome, Chance, Choice, Clock, Contract, ErrorCode, Mode, StoredResult, TaskOptions, TaskState,
-    Timestamp, WorkerKey,
+    Attempt, AttemptOutcome, Chance, Clock, Contract, ErrorCode, Mode, StoredResult, TaskOptions, TaskState, Timestamp,
+    WorkerKey,
 };
 
 /// A backend under test and what the tests need around it.
@@ -155,7 +155,7 @@ pub(crate) fn attempt(n: u32) -> Attempt {
         ended_at: Some(Timestamp::from_millis(2)),
         outcome: Some(AttemptOutcome::Completed),
         status: Some(200),
-        why: Choice::default(),
+        why: Box::default(),
     }
 }
 

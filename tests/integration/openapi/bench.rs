@@ -11,6 +11,9 @@ use crate::harness::{Answer, LB_KEY, TestApp, TestWorker, WORKER_KEY};
 
 /// Where the examples have their results sent.
 const WEBHOOK: &str = "https://example.com";
+/// Numbers that differ from run to run.
+const FIGURES: [&str; 5] = ["tookUs", "p50Us", "p99Us", "memoryBytes", "bytes"];
+const FIGURE: &str = "[figure]";
 /// What these show differs from place to place: for their answers the schema must do.
 const NOT_COMPARED: [&str; 4] = ["health", "logs", "metrics", "openapi"];
 
@@ -31,6 +34,8 @@ pub(super) struct Ask {
     pub(super) example: Option<String>,
     /// The task in its path. What else is there are the examples of the parameters.
     pub(super) id: Option<String>,
+    /// Sent in the place of an example that only stands for the bytes of a file.
+    pub(super) file: Option<Vec<u8>>,
     pub(super) query: String,
     /// Sent in the place of `https://example.com`.
     pub(super) webhook: Option<String>,
@@ -45,13 +50,13 @@ impl Bench {
         Self { app, document, _worker: worker }
     }
 
-    /// The request with all that the operation requires, but a body and the key.
+    /// The request with all that the operation requires, but a body and the key. `id` is the task, or the policy, in its path.
     pub(super) fn keyless(&self, operation: &Operation<'_>, id: Option<&str>, query: &str) -> RequestBuilder {
         let mut path = operation.path.to_owned();
         for parameter in operation.parameters.iter().filter(|parameter| parameter["in"] == "path") {
             let name = parameter["name"].as_str().unwrap();
             let example = text(&parameter["example"]);
-            let value = if name == "id" { id.unwrap_or(&example) } else { &example };
+            let value = if matches!(name, "id" | "name") { id.unwrap_or(&example) } else { &example };
             path = path.replace(&format!("{{{name}}}"), value);
         }
         let url = format!("{}{path}{query}", self.app.url);
@@ -72,6 +77,7 @@ impl Bench {
             let example = examples.into_iter().find(|example| example.name == name);
             let example = example.unwrap_or_else(|| panic!("{id} has no example {name}"));
             let body = text(example.value).replace(WEBHOOK, ask.webhook.as_deref().unwrap_or(WEBHOOK));
+            let body = ask.file.unwrap_or_else(|| body.into_bytes());
             request = request.header("content-type", example.media_type).body(body);
         }
         let answer = Answer::of(request.send().await.unwrap()).await;
@@ -113,9 +119,12 @@ impl Bench {
             assert_eq!(self.document.problems(header, &value), [""; 0], "{name}: {context}");
         }
 
+        let Some(bodies) = response.get("content") else {
+            return assert!(answer.body.is_empty() && answer.header("content-type").is_none(), "a body: {context}");
+        };
         let kind = answer.header("content-type").unwrap();
         let essence = kind.split(';').next().unwrap();
-        let documented = [kind, essence].into_iter().find_map(|kind| response["content"].get(kind));
+        let documented = [kind, essence].into_iter().find_map(|kind| bodies.get(kind));
         let schema = &documented.unwrap_or_else(|| panic!("{kind} is not documented: {context}"))["schema"];
         let body = if essence == "application/json" { answer.json() } else { answer.text().into() };
         assert_eq!(self.document.problems(schema, &body), [""; 0], "{context}");
@@ -146,13 +155,26 @@ pub(super) fn events(text: &str) -> Vec<(String, Value)> {
 pub(super) fn plain(value: &Value) -> Value {
     match value {
         Value::Object(object) => {
-            let plain = |name: &str, value| if name == "tookUs" { "[figure]".into() } else { plain(value) };
+            let plain = |name: &str, value: &Value| match value {
+                Value::Object(object) if name == "signals" => object.keys().map(|name| (name, FIGURE)).collect(),
+                Value::Number(_) if FIGURES.contains(&name) => FIGURE.into(),
+                value => plain(value),
+            };
             object.iter().map(|(name, value)| (name.clone(), plain(name, value))).collect()
         }
         Value::Array(elements) => elements.iter().map(plain).collect(),
         Value::String(text) if text.parse::<andera_lb::task::TaskId>().is_ok() => "[task]".into(),
         Value::String(text) if andera_lb::task::Timestamp::from_rfc3339(text).is_some() => "[time]".into(),
         Value::String(text) if text.starts_with("http://127.0.0.1:") => "[worker]".into(),
+        Value::String(text) if is_hash(text, 64) => "[hash]".into(),
+        // The version of a user's policy.
+        Value::String(text) if text.rsplit_once('+').is_some_and(|(_, hash)| is_hash(hash, 12)) => {
+            format!("{}+[hash]", text.rsplit_once('+').unwrap().0).into()
+        }
         other => other.clone(),
     }
+}
+
+fn is_hash(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

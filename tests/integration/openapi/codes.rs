@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use andera_lb::api::ApiError;
+use andera_lb::policy::Failure;
 use andera_lb::task::{ErrorCode, TaskState};
 use axum::response::IntoResponse;
 use insta::Settings;
@@ -44,6 +45,13 @@ async fn every_state_of_a_task_is_there() {
     let document = Document::alone().await;
     let states = TaskState::ALL.map(TaskState::word);
     assert_eq!(words(&document.0["components"]["schemas"]["TaskState"]["enum"]), states);
+}
+
+#[tokio::test]
+async fn every_reason_of_a_failing_policy_is_there() {
+    let document = Document::alone().await;
+    let reasons = Failure::ALL.map(Failure::word);
+    assert_eq!(words(&document.0["components"]["schemas"]["PolicyFailure"]["enum"]), reasons);
 }
 
 #[tokio::test]

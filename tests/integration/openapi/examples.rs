@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::bench::{Ask, Bench, Covered};
 use super::document::members;
-use super::events;
+use super::{events, policies};
 use crate::harness::{Recorder, TestApp, until, with};
 
 pub(super) fn body(example: &str) -> Ask {
@@ -43,6 +43,7 @@ async fn every_example_gets_the_answer_that_is_shown() {
     of_one_task(&bench, &mut covered).await;
     of_lists(&bench, &mut covered).await;
     events::run(&mut covered).await;
+    policies::run(&mut covered).await;
 
     for operation in bench.document.routed() {
         for (status, response) in members(&operation.value["responses"]) {

@@ -52,7 +52,12 @@ async fn every_method_of_a_path_is_in_the_document_and_the_other_way_round() {
     for operation in &operations {
         let documented: BTreeSet<&str> =
             operations.iter().filter(|one| one.path == operation.path).map(|one| one.method.as_str()).collect();
-        let path = operation.path.replace("{id}", "x").replace("{group}", "g").replace("{contract}", "1");
+        let path = operation
+            .path
+            .replace("{id}", "x")
+            .replace("{group}", "g")
+            .replace("{contract}", "1")
+            .replace("{name}", "n");
         let answer = crate::harness::Answer::of(app.request("TRACE", &path).send().await.unwrap()).await;
         assert_eq!(answer.status, 405, "TRACE {path}");
         let allowed: BTreeSet<&str> = answer.header("allow").unwrap().split(',').map(str::trim).collect();

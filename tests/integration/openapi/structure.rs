@@ -87,7 +87,8 @@ async fn every_body_has_an_example_that_fits() {
         for (_, response) in members(&operation.value["responses"]) {
             bodies.extend(document.examples(response));
         }
-        assert!(bodies.len() > before, "{id} has no example of an answer");
+        let is_bodiless = operation.value["responses"]["204"].is_object();
+        assert!(is_bodiless || bodies.len() > before, "{id} has no example of an answer");
         for example in bodies {
             assert_eq!(document.problems(example.schema, example.value), [""; 0], "{id}, example {}", example.name);
         }

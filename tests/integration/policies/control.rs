@@ -48,6 +48,20 @@ async fn an_uploaded_policy_is_activated_replaced_rolled_back_and_survives_a_res
 }
 
 #[tokio::test]
+async fn an_activation_can_be_undone_after_the_policy_was_removed() {
+    let worker = TestWorker::start(&[]).await;
+    let app = app_with(&[], &[&worker], &[]).await;
+    assert_eq!(app.upload("mine", Guest::ranker(FIRST).module()).await.status, 200);
+    assert_eq!(app.call("POST", "/policies/mine/activate").await.status, 200);
+    assert_eq!(app.call("DELETE", "/policies/mine").await.status, 204);
+    assert_eq!(app.why("default").await["policy"], "wasm:mine", "the last good one stays");
+    let answer = app.call("DELETE", "/policies/mine/activate").await;
+    assert_eq!((answer.status, answer.json()), (200, json!({ "default": "native:least-loaded" })), "{}", answer.text());
+    let answer = app.call("DELETE", "/policies/mine/activate").await;
+    assert_eq!((answer.status, &answer.json()["code"]), (404, &json!("policy_not_found")));
+}
+
+#[tokio::test]
 async fn what_was_uploaded_goes_before_the_file_of_that_name() {
     let worker = TestWorker::start(&[]).await;
     let file = Guest::ranker(FIRST).module();

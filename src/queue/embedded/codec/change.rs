@@ -125,7 +125,7 @@ impl From<AttemptRow<'_>> for Attempt {
             ended_at: row.ended_at.map(Timestamp::from_millis),
             outcome: row.outcome,
             status: row.status,
-            why: Choice {
+            why: Box::new(Choice {
                 policy: row.policy.into(),
                 version: row.version.into(),
                 fallback: row.fallback.map(Into::into),
@@ -134,7 +134,7 @@ impl From<AttemptRow<'_>> for Attempt {
                 took_us: row.took_us,
                 signals: row.signals,
                 left_out: row.left_out.map(Into::into),
-            },
+            }),
         }
     }
 }
