@@ -4,6 +4,7 @@ mod config;
 mod demo;
 mod doctor;
 mod health;
+mod policy;
 mod runtime;
 mod serve;
 mod signals;
@@ -40,6 +41,9 @@ enum Command {
     Health(health::HealthArgs),
     /// Check the files of the embedded queue, export what can be read, repair them.
     Doctor(doctor::DoctorArgs),
+    /// Write policies.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
 }
 
 impl Cli {
@@ -53,6 +57,7 @@ impl Cli {
             Command::Config => config::run(),
             Command::Health(args) => health::run(&args),
             Command::Doctor(args) => doctor::run(&args),
+            Command::Policy(command) => policy::run(&command),
         }
     }
 }

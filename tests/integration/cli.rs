@@ -31,7 +31,7 @@ async fn help_names_every_subcommand() {
     for args in [["--help"], ["-h"], ["help"]] {
         let (code, lines, errors) = parts(&run(&args, &[], directory.path()).await);
         assert_eq!((code, errors.len()), (Some(0), 0));
-        for name in ["serve", "demo", "worker", "config", "health", "doctor"] {
+        for name in ["serve", "demo", "worker", "config", "health", "doctor", "policy"] {
             assert!(lines.iter().any(|line| line.trim_start().starts_with(name)), "{name} in {lines:#?}");
         }
     }

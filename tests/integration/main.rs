@@ -13,6 +13,7 @@ mod guest;
 mod harness;
 mod idempotency;
 mod lane_order;
+mod languages;
 mod leaving_clients;
 mod limits;
 mod lost_workers;
