@@ -88,7 +88,7 @@ async fn zone_first_sends_tasks_to_its_zone_until_that_is_busy() {
     engine.tell(workers(&[(3, "us-1"), (5, "eu-1"), (6, "eu-1")]));
     engine.activate(policy).unwrap();
     assert_eq!(ranked(&engine, &[(3, 0), (5, 6), (6, 2)]).await, [6, 5, 3]);
-    // 8 of 10 slots are below the bound, 8 of 8 would be above it: of 8 slots at most 7 are in use here, and 7.2 are the bound.
+    // 7 of 8 slots are below the bound.
     assert_eq!(ranked(&engine, &[(3, 0), (5, 7)]).await, [5, 3]);
 
     let engine = self::engine();

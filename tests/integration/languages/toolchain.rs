@@ -39,11 +39,22 @@ pub(super) async fn built(
         if !file.exists() {
             let unfinished = folder().join(format!("{name}.unfinished.wasm"));
             build(&unfinished);
+            older(&name).for_each(|file| fs::remove_file(file).unwrap());
             fs::rename(&unfinished, &file).unwrap();
         }
         file
     };
     tokio::task::spawn_blocking(work).await.unwrap()
+}
+
+/// What was built under this name before.
+fn older(name: &str) -> impl Iterator<Item = PathBuf> + '_ {
+    let is_of = move |file: &str| {
+        let key = file.strip_prefix(name).and_then(|rest| rest.strip_prefix('-')?.strip_suffix(".wasm"));
+        key.is_some_and(|key| key.len() == 16)
+    };
+    let entries = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(move |path| is_of(&path.file_name().unwrap().to_string_lossy()))
 }
 
 /// Runs a command to its end. It must succeed.
@@ -80,10 +91,10 @@ fn fingerprint(sources: &[PathBuf]) -> u64 {
 }
 
 fn add(hasher: &mut DefaultHasher, path: &Path) {
-    // What tools leave behind.
-    const LEFT: [&str; 4] = ["node_modules", "__pycache__", "target", "Cargo.lock"];
+    // What tools leave behind, and what no tool reads.
+    const LEFT_OUT: [&str; 5] = ["node_modules", "__pycache__", "target", "Cargo.lock", "README.md"];
     let name = path.file_name().unwrap();
-    if LEFT.iter().any(|left| name == *left) {
+    if LEFT_OUT.iter().any(|left| name == *left) {
         return;
     }
     hasher.write(name.as_encoded_bytes());
