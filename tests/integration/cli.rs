@@ -4,6 +4,7 @@ mod config;
 mod demo;
 mod doctor;
 mod health;
+mod policy;
 mod serve;
 
 use std::path::Path;

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use andera_lb::policy::Directory;
 use serde_json::{Value, json};
 
 use super::toolchain::{self, built, compiled, fetch_tools, run};
@@ -36,7 +37,7 @@ async fn project(language: &'static str, tools: &[&str], build: fn(&Path)) -> Pa
 /// A balancer with this policy gives tasks to the worker with the least share of its slots in use, and says that the policy did.
 async fn decides(policy: PathBuf) {
     // Compiling takes longer than anybody waits for a balancer; this one finds it done.
-    let checked = load(&policy, "{}", Default::default()).await.unwrap();
+    let checked = load(&policy, "{}", Directory::default()).await.unwrap();
     assert_eq!(checked.exports(), ["ranking", "setup"]);
     assert_eq!((checked.info().name.as_str(), checked.info().version.as_str()), ("probe", "0.1.0"));
 

@@ -76,7 +76,8 @@ pub(super) fn fetch_tools(language: &str) {
     run(&repository("."), &["scripts/policy-tools.sh", language]);
 }
 
-fn locked(name: &str) -> File {
+/// Nobody else has this lock, in whatever process.
+pub(super) fn locked(name: &str) -> File {
     let lock = File::create(folder().join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
     lock
@@ -101,7 +102,9 @@ fn add(hasher: &mut DefaultHasher, path: &Path) {
     if path.is_dir() {
         let mut entries: Vec<PathBuf> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
         entries.sort();
-        entries.iter().for_each(|entry| add(hasher, entry));
+        for entry in &entries {
+            add(hasher, entry);
+        }
     } else {
         let content = fs::read(path).unwrap();
         hasher.write_usize(content.len());
