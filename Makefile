@@ -6,6 +6,8 @@
 # command:package. A C compiler builds `ring` and links; the tests send signals with `kill`.
 BUILD_TOOLS := cc:build-essential
 TEST_TOOLS := $(BUILD_TOOLS) curl:curl kill:procps nginx:nginx-light
+# What policies in other languages than Rust are built with, beside what scripts/policy-tools.sh fetches.
+POLICY_TOOLS := clang:clang wasm-ld:lld node:nodejs npm:npm python3:python3 py.ensurepip:python3-venv
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 13
@@ -15,9 +17,13 @@ demo: rust ## A balancer, three workers and some traffic, to look at
 	cargo run --locked -- demo $(ARGS)
 
 test: rust ## All tests, what they need installed first (by root, on Debian and Ubuntu)
-	@scripts/need.sh $(TEST_TOOLS)
+	@scripts/need.sh $(TEST_TOOLS) $(POLICY_TOOLS)
+	@scripts/wasm32.sh --get
+	@scripts/policy-tools.sh js python
 	cargo test --locked $(ARGS)
 	cargo test --locked --manifest-path policies/Cargo.toml
+	cd policies/zone-first && npm test --silent
+	$(MAKE) --no-print-directory -C policies/business-hours test
 
 lint: rust ## Format, clippy, documentation: no warning is let through
 	@scripts/need.sh $(BUILD_TOOLS)
@@ -28,9 +34,9 @@ lint: rust ## Format, clippy, documentation: no warning is let through
 	cd policies && cargo clippy --locked --all-targets -- -D warnings
 	cd policies && RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 
-policies: rust ## The sample policies in Rust, as policies/dist/<name>.wasm
+policies: rust ## The sample policies, as policies/dist/<name>.wasm; ARGS="rust" for those in one language
 	@scripts/need.sh $(BUILD_TOOLS)
-	@scripts/policies.sh
+	@scripts/policies.sh $(ARGS)
 
 deny: rust ## Licences, advisories and bans of the dependencies (needs cargo-deny and the internet)
 	@command -v cargo-deny >/dev/null || { echo 'cargo-deny is missing: cargo install --locked cargo-deny (about 4 minutes)' >&2; exit 1; }

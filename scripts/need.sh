@@ -1,15 +1,24 @@
 #!/bin/sh
 # Makes sure that commands are there: need.sh COMMAND:PACKAGE ...
 #
+# py.MODULE in place of a command is a module of Python.
+#
 # What is missing is installed by root on Debian and Ubuntu. Everybody else is told what to install, and this fails.
 set -eu
 
 # Debian keeps servers where the PATH of ordinary users does not look.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
+is_there() {
+    case $1 in
+        py.*) python3 -c "import ${1#py.}" 2>/dev/null ;;
+        *) command -v "$1" >/dev/null ;;
+    esac
+}
+
 missing() {
     for pair in "$@"; do
-        command -v "${pair%%:*}" >/dev/null || printf ' %s' "${pair#*:}"
+        is_there "${pair%%:*}" || printf ' %s' "${pair#*:}"
     done
 }
 

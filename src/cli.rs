@@ -41,7 +41,7 @@ enum Command {
     Health(health::HealthArgs),
     /// Check the files of the embedded queue, export what can be read, repair them.
     Doctor(doctor::DoctorArgs),
-    /// Check, measure and replay policies.
+    /// Write, check, measure and replay policies.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
 }

@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod health;
 mod policy;
+mod policy_new;
 mod serve;
 
 use std::path::Path;

@@ -16,6 +16,7 @@ mod guest;
 mod harness;
 mod idempotency;
 mod lane_order;
+mod languages;
 mod leaving_clients;
 mod limits;
 mod lost_workers;
