@@ -4,6 +4,7 @@ mod bindings;
 mod projects;
 mod samples;
 mod toolchain;
+mod traffic;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

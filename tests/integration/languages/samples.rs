@@ -11,7 +11,7 @@ use andera_lb::task::{Contract, LaneKey, Mode, Priority};
 use super::toolchain::{built, fetch_tools, run};
 use super::{load, repository};
 
-async fn zone_first() -> PathBuf {
+pub(super) async fn zone_first() -> PathBuf {
     let sources = ["policies/zone-first", "policies/package-lock.json"].map(repository).to_vec();
     built(
         "zone-first",
@@ -25,7 +25,7 @@ async fn zone_first() -> PathBuf {
     .await
 }
 
-async fn business_hours() -> PathBuf {
+pub(super) async fn business_hours() -> PathBuf {
     let sources = ["policies/business-hours", "policies/requirements.txt"].map(repository).to_vec();
     built(
         "business-hours",
