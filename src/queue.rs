@@ -15,6 +15,7 @@
 //!   to be told. It does until that is said to be done, or the task runs again or is purged; so long the limits of retention pass it
 //!   over.
 
+mod bullmq;
 mod claim;
 mod embedded;
 mod error;
@@ -34,6 +35,7 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+pub use bullmq::{BullmqQueue, RedisAddressError};
 pub use claim::{Claim, ClaimRequest, Lease, MAX_SKIPPED, RequestId};
 pub use embedded::{
     Damage, Doctor, EmbeddedQueue, Findings, LogFile, OpenError, Repaired, TaskCounts, TornTail, UnreadableTask,
@@ -95,6 +97,10 @@ pub enum QueueEvent {
     Claimable(LaneKey),
     /// A task has ended by the queue's own rules: it expired, or was interrupted too often.
     Ended(Ending),
+    /// A task has ended by the doing of another balancer, which takes care of everything but those who wait for it here.
+    EndedElsewhere(Ending),
+    /// What others did may not have been told for a while.
+    Missed,
 }
 
 /// A queue of tasks. See the module for the rules.

@@ -6,11 +6,14 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::flights::StopReason;
+use super::join::stored_reply;
 use super::repeat::{PATIENT, until_clear};
 use super::{Dispatcher, Refusal, TaskEvent};
 use crate::queue::{Ending, QueueError, QueueEvent};
-use crate::task::{ErrorCode, TaskState};
+use crate::task::{ErrorCode, TaskId, TaskState};
 
+/// How often tasks that somebody waits for are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// Leases renewed in one call.
 const RENEWED_AT_ONCE: usize = 1_000;
 
@@ -18,7 +21,13 @@ impl Dispatcher {
     /// Runs until the drain is over. Without it nothing runs that could not start at its submission.
     pub async fn run_upkeep(self: Arc<Self>) {
         let notices = self.notices.look_after_owed(&self.draining);
-        tokio::join!(self.wake_waiting_lanes(), self.renew_leases(), self.hear_queue(), notices);
+        tokio::join!(
+            self.wake_waiting_lanes(),
+            self.renew_leases(),
+            self.hear_queue(),
+            self.look_at_awaited(),
+            notices
+        );
     }
 
     /// Gives every lane in which tasks wait its pump: those that were there before this process.
@@ -78,11 +87,51 @@ impl Dispatcher {
                         return;
                     }
                 }
+                Ok(QueueEvent::EndedElsewhere(ending)) => {
+                    if self.stopped.run_until_cancelled(self.hear_ending_elsewhere(ending.task)).await.is_none() {
+                        return;
+                    }
+                }
+                Ok(QueueEvent::Missed) => self.look_after_others().await,
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "fell behind the queue's events");
-                    self.wake_waiting_lanes().await;
+                    self.look_after_others().await;
                 }
                 Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Another balancer has ended a task, or may have.
+    async fn hear_ending_elsewhere(&self, task: TaskId) {
+        if !self.flights.is_awaited(task) {
+            return;
+        }
+        let record = until_clear(PATIENT, |_| self.queue.get(task)).await.answer;
+        if let Ok(Some(record)) = record
+            && record.state.is_ending()
+        {
+            self.flights.ended(task, None, |_| stored_reply(&record));
+        }
+    }
+
+    /// Looks at everything that others may have changed unheard.
+    async fn look_after_others(self: &Arc<Self>) {
+        self.wake_waiting_lanes().await;
+        for task in self.flights.awaited() {
+            if self.stopped.run_until_cancelled(self.hear_ending_elsewhere(task)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Looks at tasks that somebody waits for and that do not run here, now and then: nothing that others tell is sure to be heard.
+    async fn look_at_awaited(self: &Arc<Self>) {
+        while self.stopped.run_until_cancelled(tokio::time::sleep(LOOK_INTERVAL)).await.is_some() {
+            for task in self.flights.awaited() {
+                if self.stopped.run_until_cancelled(self.hear_ending_elsewhere(task)).await.is_none() {
+                    return;
+                }
             }
         }
     }
