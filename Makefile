@@ -5,7 +5,7 @@
 
 # command:package. A C compiler builds `ring` and links; the tests send signals with `kill`.
 BUILD_TOOLS := cc:build-essential
-TEST_TOOLS := $(BUILD_TOOLS) curl:curl kill:procps nginx:nginx-light
+TEST_TOOLS := $(BUILD_TOOLS) curl:curl kill:procps nginx:nginx-light redis-server:redis-server node:nodejs npm:npm
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 13

@@ -99,6 +99,8 @@ pub enum QueueEvent {
     Ended(Ending),
     /// A task has ended by the doing of another balancer, which takes care of everything but those who wait for it here.
     EndedElsewhere(Ending),
+    /// Somebody who does not run that task wants its run stopped.
+    StopAsked(TaskId),
     /// What others did may not have been told for a while.
     Missed,
 }
@@ -152,6 +154,11 @@ pub trait TaskQueue: Send + Sync + 'static {
 
     /// Ends a task that waits. One that runs is left to whoever runs it.
     async fn cancel(&self, id: TaskId, ending: Settlement) -> Result<Cancelled, QueueError>;
+
+    /// Tells whoever runs a task elsewhere to stop it ([`QueueEvent::StopAsked`]). A queue of one process has nobody to tell.
+    async fn ask_to_stop(&self, _id: TaskId) -> Result<(), QueueError> {
+        Ok(())
+    }
 
     /// Makes a delayed task claimable now. `false` if it was not delayed.
     async fn promote(&self, id: TaskId) -> Result<bool, QueueError>;

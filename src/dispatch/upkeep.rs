@@ -87,11 +87,8 @@ impl Dispatcher {
                         return;
                     }
                 }
-                Ok(QueueEvent::EndedElsewhere(ending)) => {
-                    if self.stopped.run_until_cancelled(self.hear_ending_elsewhere(ending.task)).await.is_none() {
-                        return;
-                    }
-                }
+                Ok(QueueEvent::EndedElsewhere(ending)) => self.hear_ending_elsewhere(ending.task),
+                Ok(QueueEvent::StopAsked(task)) => drop(self.flights.stop(task, StopReason::Cancelled)),
                 Ok(QueueEvent::Missed) => self.look_after_others().await,
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "fell behind the queue's events");
@@ -102,37 +99,34 @@ impl Dispatcher {
         }
     }
 
-    /// Another balancer has ended a task, or may have.
-    async fn hear_ending_elsewhere(&self, task: TaskId) {
+    /// Another balancer has ended a task, or may have: whoever waits for it here is told.
+    fn hear_ending_elsewhere(self: &Arc<Self>, task: TaskId) {
         if !self.flights.is_awaited(task) {
             return;
         }
-        let record = until_clear(PATIENT, |_| self.queue.get(task)).await.answer;
-        if let Ok(Some(record)) = record
-            && record.state.is_ending()
-        {
-            self.flights.ended(task, None, |_| stored_reply(&record));
-        }
+        let dispatcher = Arc::clone(self);
+        // Task `ending`, one for each that is awaited: the next ones do not wait for the store's answer to this one.
+        self.tasks.spawn(async move {
+            let record = until_clear(PATIENT, |_| dispatcher.queue.get(task));
+            let Some(record) = dispatcher.stopped.run_until_cancelled(record).await else { return };
+            if let Ok(Some(record)) = record.answer
+                && record.state.is_ending()
+            {
+                dispatcher.flights.ended(task, None, |_| stored_reply(&record));
+            }
+        });
     }
 
     /// Looks at everything that others may have changed unheard.
     async fn look_after_others(self: &Arc<Self>) {
         self.wake_waiting_lanes().await;
-        for task in self.flights.awaited() {
-            if self.stopped.run_until_cancelled(self.hear_ending_elsewhere(task)).await.is_none() {
-                return;
-            }
-        }
+        self.flights.awaited().into_iter().for_each(|task| self.hear_ending_elsewhere(task));
     }
 
     /// Looks at tasks that somebody waits for and that do not run here, now and then: nothing that others tell is sure to be heard.
     async fn look_at_awaited(self: &Arc<Self>) {
         while self.stopped.run_until_cancelled(tokio::time::sleep(LOOK_INTERVAL)).await.is_some() {
-            for task in self.flights.awaited() {
-                if self.stopped.run_until_cancelled(self.hear_ending_elsewhere(task)).await.is_none() {
-                    return;
-                }
-            }
+            self.flights.awaited().into_iter().for_each(|task| self.hear_ending_elsewhere(task));
         }
     }
 

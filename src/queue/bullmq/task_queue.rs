@@ -167,8 +167,16 @@ impl TaskQueue for BullmqQueue {
 
     async fn renew(&self, leases: &[Lease], duration: Duration) -> Vec<Result<(), QueueError>> {
         let steps = leases.iter().map(|lease| Step::new("renew").lease(lease).of(duration.as_millis())).collect();
-        let held = |value: Value| if word(&value) == "held" { Ok(()) } else { Err(QueueError::LeaseLost) };
-        self.steps(steps, held).await
+        let words = self.steps(steps, |value| Ok(word(&value).to_owned())).await;
+        let renewed = |(lease, word): (&Lease, Result<String, QueueError>)| match word?.as_str() {
+            "held" => Ok(()),
+            "stop" => {
+                self.tell(QueueEvent::StopAsked(lease.task));
+                Ok(())
+            }
+            _ => Err(QueueError::LeaseLost),
+        };
+        leases.iter().zip(words).map(renewed).collect()
     }
 
     async fn settle(&self, lease: &Lease, settlement: Settlement) -> Result<Settled, QueueError> {
@@ -214,6 +222,10 @@ impl TaskQueue for BullmqQueue {
             "unknown" => Ok(Cancelled::Unknown),
             _ => no_word(&value),
         }
+    }
+
+    async fn ask_to_stop(&self, id: TaskId) -> Result<(), QueueError> {
+        self.step(Step::new("ask_to_stop").of(id)).await.map(drop)
     }
 
     async fn promote(&self, id: TaskId) -> Result<bool, QueueError> {

@@ -31,6 +31,10 @@ local WAITING = base .. 'andera-waiting' -- how many tasks wait, in all lanes
 local BYTES = base .. 'andera-bytes' -- size of the tasks in ENDED
 local CHANNEL = base .. 'andera-events'
 
+-- Who tells the webhook of a task that it has failed; kept as long as that one looks for what is owed.
+local TELLER = base .. 'andera-teller:'
+local TELLER_MS = 15000
+
 local ID_LENGTH = 36
 local EVENTS_KEPT = '10000'
 -- A larger result is not repeated in the stream of events.
@@ -65,6 +69,7 @@ end
 --   o it may run once only          w it has a webhook            k its idempotency key
 --   zt token that was settled last  zw what that did
 --   f when it ended                 t how                         c why, in a word      b its size
+--   q its run is to be stopped
 --   a it was run again on request  u the balancer that has its client (streams)
 local function life_of(job)
     local text = call('HGET', job, 'anderaLife')

@@ -32,6 +32,19 @@ function steps.cancel(id, ...)
     end)
 end
 
+-- Tells whoever runs a task to stop it.
+function steps.ask_to_stop(id)
+    return with_task(id, 0, function(at, lane, job, life)
+        if not life.r then
+            return 0
+        end
+        life.q = 1
+        call('HSET', job, 'anderaLife', cjson.encode(life))
+        call('PUBLISH', CHANNEL, 'stop ' .. me .. ' ' .. id)
+        return 1
+    end)
+end
+
 local function promote(at, lane, id, job, life)
     call('HSET', job, 'delay', 0)
     local priority = tonumber(call('HGET', job, 'priority')) or 0
@@ -129,6 +142,7 @@ function steps.notice_done(id, ended_at)
             return 0
         end
         call('ZREM', OWED, member)
+        call('DEL', TELLER .. id)
         call('ZADD', ENDED, ended_at, member)
         call('INCRBY', BYTES, life.b or 0)
         evict(2)

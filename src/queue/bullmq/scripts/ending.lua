@@ -4,7 +4,10 @@ local function remove_from_history(member, life)
     if call('ZREM', ENDED, member) == 1 then
         call('DECRBY', BYTES, life and life.b or 0)
     end
-    call('ZREM', OWED, member)
+    if call('ZREM', OWED, member) == 1 then
+        local id = parts_of(member)
+        call('DEL', TELLER .. id)
+    end
 end
 
 -- Forgets a task wherever it is named. It must not wait or run.
@@ -82,6 +85,7 @@ local function finish(at, lane, id, job, life, finish, prev)
     call('ZREM', EXPIRIES, member)
     if state == 'failed' and life.w then
         call('ZADD', OWED, now, member)
+        call('SET', TELLER .. id, me, 'PX', TELLER_MS)
     else
         call('ZADD', ENDED, now, member)
         call('INCRBY', BYTES, life.b)

@@ -48,7 +48,16 @@ function steps.counts(lane)
     return counts_of(lane)
 end
 
--- Tasks that owe a notice, after that one; at most so many.
+-- Whether this balancer is the one that tells the webhook of that task.
+local function is_teller(id)
+    local key = TELLER .. id
+    if call('SET', key, me, 'PX', TELLER_MS, 'NX') then
+        return true
+    end
+    return call('GET', key) == me and call('PEXPIRE', key, TELLER_MS) == 1
+end
+
+-- Tasks that owe a notice which nobody else gives, after that one; at most so many.
 function steps.owed(after_at, after_id, most)
     local found, from = {}, 0
     while #found < 2 * most do
@@ -56,7 +65,8 @@ function steps.owed(after_at, after_id, most)
         for n = 1, #some, 2 do
             local id, lane = parts_of(some[n])
             local after = tonumber(some[n + 1]) > tonumber(after_at) or id > after_id
-            if after and #found < 2 * most and call('ZSCORE', lane_base(lane) .. 'failed', id) then
+            local failed = after and #found < 2 * most and call('ZSCORE', lane_base(lane) .. 'failed', id)
+            if failed and is_teller(id) then
                 found[#found + 1] = id
                 found[#found + 1] = some[n + 1]
             end

@@ -86,7 +86,8 @@ function steps.renew(lane, id, token, lease)
         return 'lost'
     end
     lease_until(lane, id, job, life, lease)
-    return 'held'
+    -- The message may not have been heard.
+    return life.q and 'stop' or 'held'
 end
 
 -- `attempt` is the run that has ended, or ''; then come the moment of the next one for a retry, or what `finish` wants.
