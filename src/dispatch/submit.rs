@@ -221,7 +221,9 @@ pub(super) fn is_offered(lane: &Lane, request: &TaskRequest) -> Result<(), Refus
 pub(super) fn not_enqueued(error: &QueueError, id: TaskId) -> Refusal {
     match error {
         QueueError::Unavailable(_) => refusal(error).of(id),
-        QueueError::Full { .. } | QueueError::StorageFull | QueueError::Away(_) | QueueError::LeaseLost => refusal(error),
+        QueueError::Full { .. } | QueueError::StorageFull | QueueError::Away(_) | QueueError::LeaseLost => {
+            refusal(error)
+        }
     }
 }
 

@@ -35,8 +35,8 @@ use parking_lot::Mutex;
 use redis::Value;
 use tokio::sync::broadcast;
 
-pub use self::link::RedisAddressError;
 use self::link::Link;
+pub use self::link::RedisAddressError;
 use self::steps::{Step, script};
 use super::ledger::Alarm;
 use super::{QueueError, QueueEvent, QueueLimits, Sealer};

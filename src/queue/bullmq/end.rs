@@ -136,7 +136,10 @@ pub(super) fn foreign(completed: bool, reason: Option<String>, result: Option<By
     if completed {
         let body = result.unwrap_or_else(|| Bytes::from_static(b"null"));
         let content_type = Some("application/json".into());
-        return End { result: Some(StoredResult { status: 200, content_type, body, truncated: false }), ..End::default() };
+        return End {
+            result: Some(StoredResult { status: 200, content_type, body, truncated: false }),
+            ..End::default()
+        };
     }
     let reason = reason.unwrap_or_default();
     let code = if reason == CANCELLED { ErrorCode::Cancelled } else { ErrorCode::WorkerFailed };

@@ -20,13 +20,10 @@ impl BullmqQueue {
             tracing::error!("Redis has come back without what was stored in it: the tasks that were there are lost");
         }
         let mut connection = live.connection.clone();
-        let memory = redis::cmd("INFO");
         // Whoever may not ask is not told.
-        let memory: Result<String, _> = memory.clone().arg("memory").query_async(&mut connection).await;
-        let policy = memory.ok().and_then(|memory| {
-            let line = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:").map(str::to_owned));
-            line.filter(|policy| policy != "noeviction")
-        });
+        let memory = redis::cmd("INFO").arg("memory").query_async::<String>(&mut connection).await.unwrap_or_default();
+        let mut policies = memory.lines().filter_map(|field| field.strip_prefix("maxmemory_policy:"));
+        let policy = policies.next().filter(|policy| *policy != "noeviction");
         if let Some(policy) = policy {
             tracing::warn!(
                 policy,

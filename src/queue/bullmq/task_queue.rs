@@ -197,9 +197,7 @@ impl TaskQueue for BullmqQueue {
         let claim = Step::new("claim").lane(&lease.lane).request(&request);
         let answers = self.call(&[self.settle_step(lease, &settlement), claim]).await;
         match answers.map(|answers| <[Value; 2]>::try_from(answers).unwrap_or_default()) {
-            Ok([settlement, claim]) => {
-                (settled(&settlement), self.claim_in(claim, &lease.lane, None, &request).await)
-            }
+            Ok([settlement, claim]) => (settled(&settlement), self.claim_in(claim, &lease.lane, None, &request).await),
             Err(error) => (Err(error.clone()), Err(error)),
         }
     }
@@ -316,10 +314,6 @@ impl TaskQueue for BullmqQueue {
     }
 
     async fn run(&self, cancel: CancellationToken) {
-        tokio::join!(
-            self.link.keep(&cancel, |live| self.greet(live)),
-            self.rounds(&cancel),
-            self.hear_others(&cancel),
-        );
+        tokio::join!(self.link.keep(&cancel, |live| self.greet(live)), self.rounds(&cancel), self.hear_others(&cancel),);
     }
 }

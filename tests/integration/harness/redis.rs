@@ -96,7 +96,9 @@ impl Redis {
 
     async fn any_bullmq(&self, package: &str, queue: &str, command: &[&str]) -> Value {
         let mut node = Command::new("node");
-        node.arg(interop().await.join("bullmq.mjs")).args([package, &self.port.to_string(), "bull", queue]).args(command);
+        node.arg(interop().await.join("bullmq.mjs"))
+            .args([package, &self.port.to_string(), "bull", queue])
+            .args(command);
         let run = node.stdin(Stdio::null()).kill_on_drop(true).output();
         let output = tokio::time::timeout(std::time::Duration::from_mins(1), run).await.expect("it ends").unwrap();
         let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

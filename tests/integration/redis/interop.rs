@@ -24,7 +24,8 @@ async fn its_tools_see_every_task_where_it_is() {
     app.request("DELETE", &format!("/tasks/{cancelled}")).send().await.unwrap();
 
     let counts = redis.bullmq(LANE, &["counts"]).await;
-    for (state, count) in [("waiting", 1), ("prioritized", 1), ("delayed", 1), ("active", 1), ("completed", 1), ("failed", 2)]
+    for (state, count) in
+        [("waiting", 1), ("prioritized", 1), ("delayed", 1), ("active", 1), ("completed", 1), ("failed", 2)]
     {
         assert_eq!(counts[state], count, "{state} in {counts}");
     }
@@ -36,7 +37,9 @@ async fn its_tools_see_every_task_where_it_is() {
     let failed = redis.bullmq(LANE, &["jobs", "failed"]).await;
     let reasons: Vec<_> = failed.as_array().unwrap().iter().map(|job| job["failedReason"].as_str().unwrap()).collect();
     assert!(reasons.contains(&"cancelled") && reasons.contains(&"out of paint"), "{failed}");
-    for (state, known) in [("active", "active"), ("wait", "waiting"), ("prioritized", "prioritized"), ("delayed", "delayed")] {
+    for (state, known) in
+        [("active", "active"), ("wait", "waiting"), ("prioritized", "prioritized"), ("delayed", "delayed")]
+    {
         let id = redis.bullmq(LANE, &["jobs", state]).await[0]["id"].as_str().unwrap().to_owned();
         assert_eq!(redis.bullmq(LANE, &["state", &id]).await, known);
     }
@@ -74,11 +77,8 @@ async fn it_pauses_resumes_and_reorders() {
     let (redis, worker) = (Redis::start().await, TestWorker::start(&["--slots", "1"]).await);
     let app = balancer(&redis, &[&worker], &[]).await;
     redis.bullmq(LANE, &["pause"]).await;
-    let [first, second, third] = [
-        app.accept(&prioritized(5)).await,
-        app.accept(&prioritized(6)).await,
-        app.accept(&prioritized(7)).await,
-    ];
+    let [first, second, third] =
+        [app.accept(&prioritized(5)).await, app.accept(&prioritized(6)).await, app.accept(&prioritized(7)).await];
     assert_eq!(app.get("/lanes").await.json()[0]["paused"], true);
     redis.bullmq(LANE, &["priority", &third, "1"]).await;
     redis.bullmq(LANE, &["remove", &second]).await;
@@ -95,18 +95,31 @@ async fn it_pauses_resumes_and_reorders() {
 #[tokio::test]
 async fn a_lane_that_an_older_version_paused_is_resumed_with_its_tasks() {
     let (redis, worker) = (Redis::start().await, TestWorker::start(&["--slots", "1"]).await);
-    let app = balancer(&redis, &[&worker], &[]).await;
-    let running = app.accept(&sleep(60_000)).await;
-    worker.has_started(1).await;
+    let app = TestApp::start_for(&[], &redis.env(&[])).await;
     let waiting = [app.accept(&hello(json!({}))).await, app.accept(&hello(json!({}))).await];
     redis.bullmq4(LANE, &["pause"]).await;
     app.waiting("default", 2).await;
+    app.list(&[&worker.url]);
     app.request("POST", "/lanes/default/1/resume").send().await.unwrap();
-    app.request("DELETE", &format!("/tasks/{running}")).send().await.unwrap();
     for id in &waiting {
         assert_eq!(app.ended(id).await["state"], "completed");
     }
-    assert_eq!(worker.order()[1..], waiting);
+    assert_eq!(worker.order(), waiting);
+}
+
+/// The one difference: here a promoted task keeps its place.
+#[tokio::test]
+async fn a_task_that_it_promotes_goes_to_the_back() {
+    let (redis, worker) = (Redis::start().await, TestWorker::start(&["--slots", "1"]).await);
+    let app = TestApp::start_for(&[], &redis.env(&[])).await;
+    let later = hello(json!({ "options": { "delayMs": 3_600_000 } }));
+    let (theirs, ours) = (app.accept(&later).await, app.accept(&later).await);
+    let waits = app.accept(&hello(json!({}))).await;
+    redis.bullmq(LANE, &["promote", &theirs]).await;
+    app.request("POST", &format!("/tasks/{ours}/promote")).send().await.unwrap();
+    app.list(&[&worker.url]);
+    worker.has_started(3).await;
+    assert_eq!(worker.order(), [ours, waits, theirs]);
 }
 
 #[tokio::test]
