@@ -67,15 +67,14 @@ impl BullmqQueue {
         let mut round = Answer::expect(answers.pop().unwrap_or(Value::Nil))?;
         for told in Answer::expect(round.value())? {
             let mut told = Answer::expect(told)?;
-            match told.some_text("what happened")?.as_str() {
-                "claimable" => self.tell(QueueEvent::Claimable(told.lane()?)),
-                _ => {
-                    let (task, state) = (told.id()?, told.some_text("state")?);
-                    let state = TaskState::ALL.into_iter().find(|known| known.word() == state);
-                    let code = told.text().and_then(|code| ErrorCode::from_word(&code));
-                    self.tell(QueueEvent::Ended(Ending { task, state: state.unwrap_or(TaskState::Failed), code }));
-                }
+            if told.some_text("what happened")? == "claimable" {
+                self.tell(QueueEvent::Claimable(told.lane()?));
+                continue;
             }
+            let (task, state) = (told.id()?, told.some_text("state")?);
+            let state = TaskState::ALL.into_iter().find(|known| known.word() == state);
+            let code = told.text().and_then(|code| ErrorCode::from_word(&code));
+            self.tell(QueueEvent::Ended(Ending { task, state: state.unwrap_or(TaskState::Failed), code }));
         }
         Ok(round.number().map(Duration::from_millis))
     }

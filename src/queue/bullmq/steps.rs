@@ -41,7 +41,7 @@ impl Step {
     }
 
     /// Adds a number, an id or whatever else has a form for people.
-    pub(super) fn of(self, value: impl ToString) -> Self {
+    pub(super) fn of(self, value: impl ToString + Copy) -> Self {
         self.text(value.to_string())
     }
 
@@ -61,7 +61,7 @@ impl Step {
     /// Adds a claim's request, and what it passes over.
     pub(super) fn request(self, request: &ClaimRequest) -> Self {
         let step = self.claim_of_one(request);
-        request.skip.iter().fold(step, |step, id| step.of(id))
+        request.skip.iter().fold(step, Self::of)
     }
 
     /// Adds the request of a claim that passes nothing over.

@@ -76,8 +76,8 @@ impl Fleet {
     async fn command(&self, words: &[&str]) {
         let client = redis::Client::open(self.settings.address().expose()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let mut command = redis::cmd(words[0]);
-        words[1..].iter().for_each(|word| drop(command.arg(word)));
+        let mut command = redis::Cmd::new();
+        command.arg(words);
         command.query_async::<Value>(&mut connection).await.unwrap();
     }
 
