@@ -58,14 +58,17 @@ impl Dispatcher {
             }
             for leases in self.flights.leases().chunks(RENEWED_AT_ONCE) {
                 let renewed = self.queue.renew(leases, lease).await;
+                let unclear = |renewed: &&Result<(), QueueError>| {
+                    renewed.as_ref().is_err_and(|error| *error != QueueError::LeaseLost)
+                };
+                if let Some(Err(error)) = renewed.iter().find(unclear) {
+                    let leases = renewed.iter().filter(unclear).count();
+                    tracing::warn!(leases, %error, "cannot renew leases");
+                    ticks.reset_after(repeat);
+                }
                 for (lease, renewed) in leases.iter().zip(renewed) {
-                    match renewed {
-                        Ok(()) => {}
-                        Err(QueueError::LeaseLost) => drop(self.flights.stop_lease(lease, StopReason::LeaseLost)),
-                        Err(error) => {
-                            tracing::warn!(task = %lease.task, %error, "cannot renew a lease");
-                            ticks.reset_after(repeat);
-                        }
+                    if renewed == Err(QueueError::LeaseLost) {
+                        self.flights.stop_lease(lease, StopReason::LeaseLost);
                     }
                 }
             }

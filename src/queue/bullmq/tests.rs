@@ -28,8 +28,15 @@ impl Fleet {
     }
 
     async fn balancer(&self) -> Arc<BullmqQueue> {
+        self.run(self.unwatched()).await
+    }
+
+    fn unwatched(&self) -> BullmqQueue {
         let sealer = Sealer::new(&Settings::from_pairs([("LB_AUTH_KEY", "k")]).unwrap().auth).unwrap();
-        let queue = BullmqQueue::new(&self.settings, limits(), LEASE, Clock::system(), sealer).unwrap();
+        BullmqQueue::new(&self.settings, limits(), LEASE, Clock::system(), sealer).unwrap()
+    }
+
+    async fn run(&self, queue: BullmqQueue) -> Arc<BullmqQueue> {
         let queue = Arc::new(queue);
         let (running, stopped) = (Arc::clone(&queue), self.stopped.clone());
         tokio::spawn(async move { running.run(stopped).await });
@@ -142,6 +149,32 @@ async fn a_stream_is_left_to_the_balancer_that_has_its_client() {
     assert_eq!(fleet.claim(&other, "g").await.map(|claim| claim.spec.id), Some(behind));
     assert!(fleet.claim(&other, "g").await.is_none());
     assert_eq!(fleet.claim(&one, "g").await.map(|claim| claim.spec.id), Some(id));
+}
+
+#[tokio::test]
+async fn a_run_whose_lease_ran_out_counts_unless_its_task_was_claimed_again() {
+    let fleet = Fleet::new();
+    let mut queue = fleet.unwatched();
+    // Leases are taken back from the first moment on.
+    queue.lease = Duration::ZERO;
+    let queue = fleet.run(queue).await;
+    let mut request = fleet.request();
+    request.lease = Duration::from_millis(1);
+    for claimed_again in [false, true] {
+        let id = fleet.add(&queue, "g").await;
+        request.id = RequestId(request.id.0 + 1);
+        let claim = queue.claim(&lane("g"), request.clone()).await.unwrap().unwrap();
+        until(async || queue.get(id).await.unwrap().unwrap().state == TaskState::Queued).await;
+        let expected = if claimed_again {
+            assert_eq!(fleet.claim(&queue, "g").await.unwrap().spec.id, id);
+            Err(QueueError::LeaseLost)
+        } else {
+            Ok(Settled::Ended)
+        };
+        assert_eq!(queue.settle(&claim.lease, complete()).await, expected);
+    }
+    let counts = queue.lane_counts(&lane("g")).await.unwrap().counts;
+    assert_eq!((counts.queued, counts.running, counts.completed), (0, 1, 1));
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ end
 --   o it may run once only          w it has a webhook            k its idempotency key
 --   zt token that was settled last  zw what that did
 --   f when it ended                 t how                         c why, in a word      b its size
---   q its run is to be stopped
+--   q its run is to be stopped     y its lease ran out, and it has not been claimed since
 --   a it was run again on request  u the balancer that has its client (streams)
 local function life_of(job)
     local text = call('HGET', job, 'anderaLife')

@@ -14,7 +14,7 @@ end
 -- Claims a task that does not wait any more.
 local function take(at, lane, id, job, life, request, lease)
     life.v = life.v + 1
-    life.r, life.q = request, nil
+    life.r, life.q, life.y = request, nil, nil
     call('LPUSH', at .. 'active', id)
     lease_until(lane, id, job, life, lease)
     call('HSET', job, 'anderaLife', cjson.encode(life), 'processedOn', now, 'pb', me)

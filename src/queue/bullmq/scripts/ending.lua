@@ -104,7 +104,7 @@ local function begin_again(at, lane, id, job, life, expires_at)
     local member = member_of(id, lane)
     remove_from_history(member, life)
     call('SREM', at .. 'andera-cancelled', id)
-    life.e, life.i, life.a, life.x = life.n, 0, 1, expires_at
+    life.e, life.i, life.a, life.x, life.y = life.n, 0, 1, expires_at, nil
     life.f, life.t, life.c, life.b = nil, nil, nil, nil
     life.s = call('INCR', at .. 'pc')
     call('HDEL', job, 'finishedOn', 'processedOn', 'failedReason', 'returnvalue', 'stacktrace', 'anderaEnd')

@@ -98,7 +98,11 @@ function steps.settle(lane, id, token, attempt, what, ...)
     if life and life.zt == tonumber(token) then
         return life.zw
     end
-    if not is_held(life, token) or not let_go(at, lane, id, job) then
+    if life and life.y and not life.r and life.v == tonumber(token) and take_away(at, id) then
+        -- Its lease ran out, but nobody else has claimed it since: the run counts.
+        life.y = nil
+        call('DECR', WAITING)
+    elseif not is_held(life, token) or not let_go(at, lane, id, job) then
         return 'lost'
     end
     if attempt ~= '' then

@@ -80,6 +80,7 @@ local function take_back(told)
         local life = life_of(job)
         if life and life.r and let_go(at, lane, id, job) then
             announce(at, 'stalled', 'jobId', id)
+            life.y = 1
             if interrupt(at, lane, id, job, life) == 'waits' then
                 told[#told + 1] = { 'claimable', lane }
             else
