@@ -37,7 +37,7 @@ use tokio::sync::broadcast;
 
 use self::link::Link;
 pub use self::link::RedisAddressError;
-use self::steps::{Step, script};
+use self::steps::{Scripts, Step};
 use super::ledger::Alarm;
 use super::{QueueError, QueueEvent, QueueLimits, Sealer};
 use crate::config::RedisSettings;
@@ -49,7 +49,7 @@ const EVENT_BUFFER: usize = 4_096;
 /// The queue in Redis.
 pub struct BullmqQueue {
     link: Link,
-    script: redis::Script,
+    scripts: Scripts,
     prefix: String,
     /// Tells this process's doings from those of others.
     me: String,
@@ -81,7 +81,7 @@ impl BullmqQueue {
     ) -> Result<Self, RedisAddressError> {
         Ok(Self {
             link: Link::new(settings, clock.simulated_now().is_some())?,
-            script: script(),
+            scripts: Scripts::new(),
             prefix: settings.prefix.clone(),
             me: format!("andera-{:016x}", Chance::process().number()),
             limits,
@@ -102,7 +102,7 @@ impl BullmqQueue {
 
     async fn call_on(&self, live: &link::Live, steps: &[Step]) -> Result<Vec<Value>, QueueError> {
         let limits = &self.limits;
-        let mut invocation = self.script.prepare_invoke();
+        let mut invocation = self.scripts.of(steps).prepare_invoke();
         invocation.key(format!("{}:andera-tasks", self.prefix));
         invocation.arg(&self.prefix);
         invocation.arg(self.clock.simulated_now().map_or_else(String::new, |now| now.as_millis().to_string()));

@@ -7,19 +7,39 @@ use super::lane_name;
 use crate::queue::{ClaimRequest, Lease};
 use crate::task::{LaneKey, TaskId};
 
-/// The script that takes steps, in the order in which its parts stand on each other.
-pub(super) fn script() -> Script {
-    Script::new(concat!(
-        include_str!("scripts/base.lua"),
-        include_str!("scripts/place.lua"),
-        include_str!("scripts/ending.lua"),
-        include_str!("scripts/claim.lua"),
-        include_str!("scripts/steps.lua"),
-        include_str!("scripts/change.lua"),
-        include_str!("scripts/look.lua"),
-        include_str!("scripts/upkeep.lua"),
-        include_str!("scripts/run.lua"),
-    ))
+/// The steps of every task's way. Most calls have no others.
+const FREQUENT: [&str; 6] = ["enqueue", "claim", "claim_task", "renew", "settle", "release"];
+
+/// The script that takes steps, put together of parts in the order in which they stand on each other. The server sets up every function of
+/// a script at each call, so there is a short one for the frequent steps.
+pub(super) struct Scripts {
+    frequent: Script,
+    all: Script,
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        let tasks = [
+            include_str!("scripts/base.lua"),
+            include_str!("scripts/place.lua"),
+            include_str!("scripts/ending.lua"),
+            include_str!("scripts/claim.lua"),
+            include_str!("scripts/steps.lua"),
+        ];
+        let others =
+            [include_str!("scripts/change.lua"), include_str!("scripts/look.lua"), include_str!("scripts/upkeep.lua")];
+        let (tasks, others, run) = (tasks.concat(), others.concat(), include_str!("scripts/run.lua"));
+        Self {
+            frequent: Script::new(&[tasks.as_str(), run].concat()),
+            all: Script::new(&[tasks.as_str(), others.as_str(), run].concat()),
+        }
+    }
+
+    /// The script for these steps.
+    pub(super) fn of(&self, steps: &[Step]) -> &Script {
+        let frequent = steps.iter().all(|step| FREQUENT.contains(&step.name));
+        if frequent { &self.frequent } else { &self.all }
+    }
 }
 
 /// One step of a call: its name in the script, and its arguments.
