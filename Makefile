@@ -5,7 +5,7 @@
 
 # command:package. A C compiler builds `ring` and links; the tests send signals with `kill`.
 BUILD_TOOLS := cc:build-essential
-TEST_TOOLS := $(BUILD_TOOLS) curl:curl kill:procps nginx:nginx-light
+TEST_TOOLS := $(BUILD_TOOLS) curl:curl kill:procps nginx:nginx-light redis-server:redis-server node:nodejs npm:npm
 # What policies in other languages than Rust are built with, beside what scripts/policy-tools.sh fetches.
 POLICY_TOOLS := clang:clang wasm-ld:lld node:nodejs npm:npm python3:python3 py.ensurepip:python3-venv
 

@@ -19,7 +19,7 @@ use crate::config::{QueueBackend, Settings};
 use crate::dashboard::{DashboardState, Pages};
 use crate::dispatch::{DispatchSettings, Dispatcher, DrainReport, Parts};
 use crate::policy::{PolicyKeeper, Recorder};
-use crate::queue::{EmbeddedQueue, MemoryQueue, QueueLimits, Sealer, TaskQueue};
+use crate::queue::{BullmqQueue, EmbeddedQueue, MemoryQueue, QueueLimits, Sealer, TaskQueue};
 use crate::task::{Chance, Clock};
 use crate::telemetry::{LogRing, Metrics};
 use crate::upstream::{HttpUpstream, WebhookNotifier, install_crypto_provider};
@@ -166,6 +166,11 @@ async fn queue(settings: &Settings, clock: &Clock) -> anyhow::Result<Arc<dyn Tas
         retention_bytes: tasks.retention_bytes,
     };
     match settings.queue.backend {
+        QueueBackend::Redis => {
+            let sealer = Sealer::new(&settings.auth)?;
+            let lease = settings.queue.lease;
+            Ok(Arc::new(BullmqQueue::new(&settings.redis, limits, lease, clock.clone(), sealer)?))
+        }
         QueueBackend::Memory => Ok(Arc::new(MemoryQueue::new(limits, clock.clone()))),
         QueueBackend::Embedded => {
             let sealer = Sealer::new(&settings.auth)?;

@@ -16,6 +16,7 @@ mod policy;
 mod problem;
 mod queue;
 mod reader;
+mod redis;
 mod secret;
 mod section;
 mod server;
@@ -33,6 +34,7 @@ pub use policy::{FailureRule, PolicyChoice, PolicySettings};
 pub use problem::Problem;
 pub use queue::{Durability, QueueBackend, QueueSettings};
 pub use reader::Setting;
+pub use redis::RedisSettings;
 pub use secret::Secret;
 pub use server::ServerSettings;
 pub use source::{Origin, Source};
@@ -57,6 +59,8 @@ pub struct Settings {
     pub webhooks: WebhookSettings,
     /// Where tasks are kept.
     pub queue: QueueSettings,
+    /// The Redis of `QUEUE=redis`.
+    pub redis: RedisSettings,
     /// Who ranks the workers.
     pub policy: PolicySettings,
     /// What is logged.
@@ -116,6 +120,7 @@ impl Settings {
         let tasks = TaskSettings::read(reader);
         let webhooks = WebhookSettings::read(reader);
         let queue = QueueSettings::read(reader);
+        let redis = RedisSettings::read(reader);
         let policy = PolicySettings::read(reader);
         let logging = LoggingSettings::read(reader);
         let dashboard = DashboardSettings::read(reader);
@@ -126,6 +131,7 @@ impl Settings {
             tasks: tasks?,
             webhooks: webhooks?,
             queue: queue?,
+            redis: redis?,
             policy: policy?,
             logging: logging?,
             dashboard: dashboard?,

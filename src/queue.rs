@@ -15,6 +15,7 @@
 //!   to be told. It does until that is said to be done, or the task runs again or is purged; so long the limits of retention pass it
 //!   over.
 
+mod bullmq;
 mod claim;
 mod embedded;
 mod error;
@@ -34,6 +35,7 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+pub use bullmq::{BullmqQueue, RedisAddressError};
 pub use claim::{Claim, ClaimRequest, Lease, MAX_SKIPPED, RequestId};
 pub use embedded::{
     Damage, Doctor, EmbeddedQueue, Findings, LogFile, OpenError, Repaired, TaskCounts, TornTail, UnreadableTask,
@@ -95,6 +97,12 @@ pub enum QueueEvent {
     Claimable(LaneKey),
     /// A task has ended by the queue's own rules: it expired, or was interrupted too often.
     Ended(Ending),
+    /// A task has ended by the doing of another balancer, which takes care of everything but those who wait for it here.
+    EndedElsewhere(Ending),
+    /// Somebody who does not run that task wants its run stopped.
+    StopAsked(TaskId),
+    /// What others did may not have been told for a while.
+    Missed,
 }
 
 /// A queue of tasks. See the module for the rules.
@@ -146,6 +154,11 @@ pub trait TaskQueue: Send + Sync + 'static {
 
     /// Ends a task that waits. One that runs is left to whoever runs it.
     async fn cancel(&self, id: TaskId, ending: Settlement) -> Result<Cancelled, QueueError>;
+
+    /// Tells whoever runs a task elsewhere to stop it ([`QueueEvent::StopAsked`]). A queue of one process has nobody to tell.
+    async fn ask_to_stop(&self, _id: TaskId) -> Result<(), QueueError> {
+        Ok(())
+    }
 
     /// Makes a delayed task claimable now. `false` if it was not delayed.
     async fn promote(&self, id: TaskId) -> Result<bool, QueueError>;

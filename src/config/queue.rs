@@ -12,8 +12,8 @@ const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 section! {
     /// Where tasks are kept.
     pub struct QueueSettings {
-        /// The queue. `embedded`: in files in `DATA_DIR`, nothing is lost when the process ends, however it ends. `memory`: nothing
-        /// outlives the process.
+        /// The queue. `embedded`: in files in `DATA_DIR`, nothing is lost when the process ends, however it ends. `redis`: in a
+        /// Redis that several balancers share, and the tools of `BullMQ` read. `memory`: nothing outlives the process.
         pub backend: QueueBackend = QUEUE, Backend, "embedded";
         /// Directory of the balancer's own files; it belongs to one process.
         pub data_dir: PathBuf = DATA_DIR, FilePath, "data";
@@ -30,6 +30,8 @@ section! {
 pub enum QueueBackend {
     /// In files of this machine.
     Embedded,
+    /// In a Redis, as queues of `BullMQ`.
+    Redis,
     /// In this process's memory: nothing outlives it.
     Memory,
 }
@@ -39,6 +41,7 @@ impl QueueBackend {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
+            Self::Redis => "redis",
             Self::Memory => "memory",
         }
     }
@@ -49,13 +52,13 @@ struct Backend;
 
 impl Kind<QueueBackend> for Backend {
     fn parse(&self, text: &str) -> Option<QueueBackend> {
-        [QueueBackend::Embedded, QueueBackend::Memory]
+        [QueueBackend::Embedded, QueueBackend::Redis, QueueBackend::Memory]
             .into_iter()
             .find(|backend| text.eq_ignore_ascii_case(backend.word()))
     }
 
     fn accepted(&self) -> String {
-        "embedded or memory".to_owned()
+        "embedded, redis or memory".to_owned()
     }
 }
 

@@ -160,7 +160,7 @@ fn tasks_may_wait_as_long_as_they_are_kept_unless_told_otherwise() {
 #[test]
 fn queues_and_policies_of_other_versions_are_refused() {
     let shown = problem(&[("QUEUE", "kafka")]);
-    assert_eq!(shown, "QUEUE: \"kafka\" is refused, it must be embedded or memory");
+    assert_eq!(shown, "QUEUE: \"kafka\" is refused, it must be embedded, redis or memory");
     for policy in ["least-loaded", "wasm:", "wasm:../mine", "wasm:.hidden", "native:"] {
         assert!(problem(&[("POLICY", policy)]).contains("native:<name> or wasm:<name>"));
     }
@@ -177,7 +177,7 @@ fn a_broken_file_is_a_problem() {
 #[test]
 fn redis_settings_of_the_original_are_ignored_with_a_warning() {
     let source = Source::default().with_dot_env("LB_AUTH_KEY=key\nREDIS_HOST=localhost\nREDIS_PORT=6379\n");
-    assert_eq!(warnings(&source), ["REDIS_HOST: ignored: this version keeps its queue in memory"]);
+    assert_eq!(warnings(&source), ["REDIS_HOST: ignored without QUEUE=redis"]);
 
     let environment = Source::from_pairs([("LB_AUTH_KEY", "key"), ("REDIS_URL", "redis://localhost")]);
     assert_eq!(warnings(&environment).len(), 1);

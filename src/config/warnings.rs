@@ -3,15 +3,12 @@
 use super::effective::EXAMPLE_VALUE;
 use super::{Setting, Source};
 
-/// Variables of the original, or of versions with other queues, that this version knows but has no use for.
-const UNUSED: [&str; 3] = ["REDIS_HOST", "REDIS_PORT", "REDIS_URL"];
-
 /// The warnings about a configuration that is otherwise fine, one line each.
 pub(super) fn about(source: &Source, settings: &[Setting]) -> Vec<String> {
     let mut warnings = Vec::new();
     if source.get("QUEUE").is_none() {
         let asks_for_redis = ["REDIS_HOST", "REDIS_URL"].into_iter().filter(|name| source.get(name).is_some());
-        warnings.extend(asks_for_redis.map(|name| format!("{name}: ignored: this version keeps its queue in memory")));
+        warnings.extend(asks_for_redis.map(|name| format!("{name}: ignored without QUEUE=redis")));
     }
     let required = settings.iter().filter(|setting| setting.required);
     let unchanged =
@@ -22,7 +19,7 @@ pub(super) fn about(source: &Source, settings: &[Setting]) -> Vec<String> {
     {
         warnings.push("LB_AUTH_KEY_PREVIOUS: the same as LB_AUTH_KEY: it is meant to be the key before".to_owned());
     }
-    let is_known = |name: &str| settings.iter().any(|setting| setting.name == name) || UNUSED.contains(&name);
+    let is_known = |name: &str| settings.iter().any(|setting| setting.name == name);
     let unknown = source.dot_env_names().filter(|name| !is_known(name));
     warnings.extend(unknown.map(|name| {
         let suggestion = nearest(name, settings).map(|near| format!(", did you mean {near}?")).unwrap_or_default();

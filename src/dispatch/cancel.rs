@@ -51,9 +51,14 @@ impl Dispatcher {
         ending: Settlement,
         reason: StopReason,
     ) -> Result<Cancelled, QueueError> {
-        for _ in 0..STOP_TRIES {
+        for n in 0..STOP_TRIES {
             match self.cancel_waiting(spec, &ending, BRIEF).await? {
-                Cancelled::Running if !self.flights.stop(spec.id, reason) => tokio::time::sleep(STOP_PAUSE).await,
+                Cancelled::Running if !self.flights.stop(spec.id, reason) => {
+                    if n == 0 {
+                        until_clear(BRIEF, |_| self.queue.ask_to_stop(spec.id)).await.answer?;
+                    }
+                    tokio::time::sleep(STOP_PAUSE).await;
+                }
                 found => return Ok(found),
             }
         }

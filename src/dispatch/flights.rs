@@ -35,6 +35,12 @@ struct Flight {
     run: Option<Run>,
 }
 
+impl Flight {
+    fn is_awaited(&self) -> bool {
+        self.run.is_none() && (self.client.is_some() || !self.watchers.is_empty())
+    }
+}
+
 #[derive(Debug)]
 struct Run {
     lease: Lease,
@@ -168,6 +174,20 @@ impl Flights {
         let mut leases: Vec<Lease> = self.shards.iter().flat_map(held).collect();
         leases.sort_unstable_by_key(|lease| lease.task);
         leases
+    }
+
+    /// Whether somebody waits for a task that does not run here.
+    pub(super) fn is_awaited(&self, id: TaskId) -> bool {
+        self.shard(id).lock().get(&id).is_some_and(Flight::is_awaited)
+    }
+
+    /// The tasks that somebody waits for and that do not run here.
+    pub(super) fn awaited(&self) -> Vec<TaskId> {
+        let awaited = |shard: &Mutex<HashMap<TaskId, Flight, RandomState>>| {
+            let shard = shard.lock();
+            shard.iter().filter(|(_, flight)| flight.is_awaited()).map(|(id, _)| *id).collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(awaited).collect()
     }
 
     /// The tasks that run here and were sent to that worker.

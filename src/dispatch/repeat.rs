@@ -30,18 +30,26 @@ pub(super) async fn until_clear<T, F>(tries: u32, mut call: impl FnMut(bool) -> 
 where
     F: Future<Output = Result<T, QueueError>>,
 {
-    let (mut n, mut pause) = (0, PAUSE);
+    let (mut n, mut pause, mut unclear) = (0, PAUSE, false);
     loop {
         let answer = call(n > 0).await;
         n += 1;
-        match &answer {
-            Err(QueueError::Unavailable(error)) if n < tries => {
-                tracing::warn!(%error, "the queue does not answer yet");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSE_MAX);
+        let error = match answer {
+            Err(error @ QueueError::Unavailable(_)) => error,
+            // The queue has waited already: only what must not be lost waits on.
+            Err(error @ QueueError::Away(_)) if tries > BRIEF => error,
+            Err(QueueError::Away(error)) if unclear => {
+                return Outcome { answer: Err(QueueError::Unavailable(error)), repeated: true };
             }
-            _ => return Outcome { answer, repeated: n > 1 },
+            answer => return Outcome { answer, repeated: unclear },
+        };
+        if n >= tries {
+            return Outcome { answer: Err(error), repeated: unclear };
         }
+        unclear |= matches!(error, QueueError::Unavailable(_));
+        tracing::warn!(%error, "the queue does not answer yet");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE_MAX);
     }
 }
 
@@ -123,5 +131,15 @@ mod tests {
         assert_eq!(outcome(BRIEF, 3, Ok(7)).await, (Ok(7), true, 4));
         let (answer, repeated, calls) = outcome(BRIEF, 9, Ok(7)).await;
         assert!(matches!(answer, Err(QueueError::Unavailable(_))) && repeated && calls == BRIEF);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_patient_wait_on_for_a_store_that_is_away() {
+        let away = || Err(QueueError::Away("gone".to_owned()));
+        assert_eq!(outcome(BRIEF, 0, away()).await, (away(), false, 1));
+        let (answer, repeated, calls) = outcome(BRIEF, 1, away()).await;
+        assert!(matches!(answer, Err(QueueError::Unavailable(_))), "an earlier try may have done it: {answer:?}");
+        assert!(repeated && calls == 2);
+        assert_eq!(outcome(PATIENT, 0, away()).await, (away(), false, PATIENT));
     }
 }

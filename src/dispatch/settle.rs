@@ -40,7 +40,9 @@ impl Dispatcher {
             let request = self.claim_request();
             let (settled, claimed) = self.queue.settle_and_claim(lease, settlement.clone(), request.clone()).await;
             let settled = match settled {
-                Err(QueueError::Unavailable(_)) => self.settle_until_clear(lease, settlement).await,
+                Err(QueueError::Unavailable(_) | QueueError::Away(_)) => {
+                    self.settle_until_clear(lease, settlement).await
+                }
                 settled => settled,
             };
             let next = match claimed {

@@ -221,7 +221,9 @@ pub(super) fn is_offered(lane: &Lane, request: &TaskRequest) -> Result<(), Refus
 pub(super) fn not_enqueued(error: &QueueError, id: TaskId) -> Refusal {
     match error {
         QueueError::Unavailable(_) => refusal(error).of(id),
-        QueueError::Full { .. } | QueueError::StorageFull | QueueError::LeaseLost => refusal(error),
+        QueueError::Full { .. } | QueueError::StorageFull | QueueError::Away(_) | QueueError::LeaseLost => {
+            refusal(error)
+        }
     }
 }
 
@@ -238,7 +240,7 @@ pub(super) fn refusal(error: &QueueError) -> Refusal {
             Refusal::new(ErrorCode::QueueFull, "The queue is full").retry_after(Duration::from_secs(1))
         }
         QueueError::StorageFull => Refusal::new(ErrorCode::StorageFull, "The queue's disk is full"),
-        QueueError::Unavailable(_) => {
+        QueueError::Away(_) | QueueError::Unavailable(_) => {
             Refusal::new(ErrorCode::QueueUnavailable, "The queue does not answer").retry_after(Duration::from_secs(1))
         }
         QueueError::LeaseLost => Refusal::new(ErrorCode::Internal, "The task was taken over"),

@@ -6,11 +6,14 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::flights::StopReason;
+use super::join::stored_reply;
 use super::repeat::{PATIENT, until_clear};
 use super::{Dispatcher, Refusal, TaskEvent};
 use crate::queue::{Ending, QueueError, QueueEvent};
-use crate::task::{ErrorCode, TaskState};
+use crate::task::{ErrorCode, TaskId, TaskState};
 
+/// How often tasks that somebody waits for are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// Leases renewed in one call.
 const RENEWED_AT_ONCE: usize = 1_000;
 
@@ -18,7 +21,13 @@ impl Dispatcher {
     /// Runs until the drain is over. Without it nothing runs that could not start at its submission.
     pub async fn run_upkeep(self: Arc<Self>) {
         let notices = self.notices.look_after_owed(&self.draining);
-        tokio::join!(self.wake_waiting_lanes(), self.renew_leases(), self.hear_queue(), notices);
+        tokio::join!(
+            self.wake_waiting_lanes(),
+            self.renew_leases(),
+            self.hear_queue(),
+            self.look_at_awaited(),
+            notices
+        );
     }
 
     /// Gives every lane in which tasks wait its pump: those that were there before this process.
@@ -49,14 +58,17 @@ impl Dispatcher {
             }
             for leases in self.flights.leases().chunks(RENEWED_AT_ONCE) {
                 let renewed = self.queue.renew(leases, lease).await;
+                let unclear = |renewed: &&Result<(), QueueError>| {
+                    renewed.as_ref().is_err_and(|error| *error != QueueError::LeaseLost)
+                };
+                if let Some(Err(error)) = renewed.iter().find(unclear) {
+                    let leases = renewed.iter().filter(unclear).count();
+                    tracing::warn!(leases, %error, "cannot renew leases");
+                    ticks.reset_after(repeat);
+                }
                 for (lease, renewed) in leases.iter().zip(renewed) {
-                    match renewed {
-                        Ok(()) => {}
-                        Err(QueueError::LeaseLost) => drop(self.flights.stop_lease(lease, StopReason::LeaseLost)),
-                        Err(error) => {
-                            tracing::warn!(task = %lease.task, %error, "cannot renew a lease");
-                            ticks.reset_after(repeat);
-                        }
+                    if renewed == Err(QueueError::LeaseLost) {
+                        self.flights.stop_lease(lease, StopReason::LeaseLost);
                     }
                 }
             }
@@ -78,12 +90,46 @@ impl Dispatcher {
                         return;
                     }
                 }
+                Ok(QueueEvent::EndedElsewhere(ending)) => self.hear_ending_elsewhere(ending.task),
+                Ok(QueueEvent::StopAsked(task)) => drop(self.flights.stop(task, StopReason::Cancelled)),
+                Ok(QueueEvent::Missed) => self.look_after_others().await,
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "fell behind the queue's events");
-                    self.wake_waiting_lanes().await;
+                    self.look_after_others().await;
                 }
                 Err(RecvError::Closed) => return,
             }
+        }
+    }
+
+    /// Another balancer has ended a task, or may have: whoever waits for it here is told.
+    fn hear_ending_elsewhere(self: &Arc<Self>, task: TaskId) {
+        if !self.flights.is_awaited(task) {
+            return;
+        }
+        let dispatcher = Arc::clone(self);
+        // Task `ending`, one for each that is awaited: the next ones do not wait for the store's answer to this one.
+        self.tasks.spawn(async move {
+            let record = until_clear(PATIENT, |_| dispatcher.queue.get(task));
+            let Some(record) = dispatcher.stopped.run_until_cancelled(record).await else { return };
+            if let Ok(Some(record)) = record.answer
+                && record.state.is_ending()
+            {
+                dispatcher.flights.ended(task, None, |_| stored_reply(&record));
+            }
+        });
+    }
+
+    /// Looks at everything that others may have changed unheard.
+    async fn look_after_others(self: &Arc<Self>) {
+        self.wake_waiting_lanes().await;
+        self.flights.awaited().into_iter().for_each(|task| self.hear_ending_elsewhere(task));
+    }
+
+    /// Looks at tasks that somebody waits for and that do not run here, now and then: nothing that others tell is sure to be heard.
+    async fn look_at_awaited(self: &Arc<Self>) {
+        while self.stopped.run_until_cancelled(tokio::time::sleep(LOOK_INTERVAL)).await.is_some() {
+            self.flights.awaited().into_iter().for_each(|task| self.hear_ending_elsewhere(task));
         }
     }
 

@@ -15,6 +15,9 @@ pub enum QueueError {
     /// There is no room for new tasks where the queue keeps them. What runs may end.
     #[error("the queue's disk is full")]
     StorageFull,
+    /// The store cannot be reached, and nothing was done. The queue has waited for it already.
+    #[error("the queue's store is away: {0}")]
+    Away(String),
     /// The store does not answer; the outcome is unclear.
     #[error("the queue's store does not answer: {0}")]
     Unavailable(String),

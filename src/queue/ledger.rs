@@ -31,7 +31,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use self::alarm::Alarm;
+pub(super) use self::alarm::Alarm;
 pub(super) use self::detail::{Detail, End, Found, Place, Seen, Stored};
 pub(super) use self::entry::{Part, Written};
 use self::history::History;

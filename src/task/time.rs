@@ -69,6 +69,11 @@ impl Clock {
         Self(Source::Simulated { epoch, started: tokio::time::Instant::now() })
     }
 
+    /// What a simulated clock shows; `None` of the machine's.
+    pub fn simulated_now(&self) -> Option<Timestamp> {
+        matches!(self.0, Source::Simulated { .. }).then(|| self.now())
+    }
+
     /// The time now.
     pub fn now(&self) -> Timestamp {
         match &self.0 {

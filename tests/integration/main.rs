@@ -26,6 +26,7 @@ mod policies;
 mod protocol;
 mod readme;
 mod recovery;
+mod redis;
 mod retries;
 mod sample_worker;
 mod secrets;

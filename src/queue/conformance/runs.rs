@@ -35,6 +35,6 @@ pub(crate) fn under_faults<F: Future<Output = ()>>(
 }
 
 fn in_paused_time(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(test);
 }

@@ -1,0 +1,159 @@
+//! The queue in Redis, in the keys and with the meaning that `BullMQ` gives them: its tools read and change it, and several balancers
+//! share it.
+//!
+//! Every lane is a queue of `BullMQ`, named by `lane_name`. Every change is made by one script on the server (`scripts/`), which takes
+//! one or more steps: so a settle and the next claim, or a whole batch, are one round trip, and nobody sees what is between them. Time is
+//! the server's. What `BullMQ` has no field for is in four fields of a job beside its own: `andera` (the fixed part, `fixed`),
+//! `anderaLife` (what changes; the scripts' own), `anderaAttempts` and `anderaEnd` (`end`); and in keys of the whole queue whose names
+//! begin with `andera-` (`scripts/base.lua`).
+//!
+//! - `link`: the connection, its loss and return; `hearing`: what other balancers tell; `rounds`: what falls due.
+//! - `steps`: calls of the script; `answer`: what it answers; `record`: tasks out of it.
+
+mod answer;
+mod attempts;
+mod end;
+mod fixed;
+mod greeting;
+mod hearing;
+mod lane_name;
+mod link;
+mod listing;
+mod record;
+mod rounds;
+mod steps;
+mod task_queue;
+
+#[cfg(test)]
+pub(super) mod server;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use redis::Value;
+use tokio::sync::broadcast;
+
+use self::link::Link;
+pub use self::link::RedisAddressError;
+use self::steps::{Scripts, Step};
+use super::ledger::Alarm;
+use super::{QueueError, QueueEvent, QueueLimits, Sealer};
+use crate::config::RedisSettings;
+use crate::task::{Chance, Clock};
+
+/// Events kept for a receiver that is behind.
+const EVENT_BUFFER: usize = 4_096;
+
+/// The queue in Redis.
+pub struct BullmqQueue {
+    link: Link,
+    scripts: Scripts,
+    prefix: String,
+    /// Tells this process's doings from those of others.
+    me: String,
+    limits: QueueLimits,
+    /// How long nobody takes over what others hold after the store has come back.
+    lease: Duration,
+    clock: Clock,
+    sealer: Sealer,
+    events: broadcast::Sender<QueueEvent>,
+    /// The next moment at which this process knows something to be due.
+    alarm: Alarm,
+    /// What the store was called when it was last seen.
+    store: Mutex<Option<String>>,
+}
+
+impl BullmqQueue {
+    /// A queue on that Redis, which need not be there yet: it is connected to by [`run`](super::TaskQueue::run). `lease` is how long
+    /// claims hold.
+    ///
+    /// # Errors
+    ///
+    /// [`RedisAddressError`]: the address is none.
+    pub fn new(
+        settings: &RedisSettings,
+        limits: QueueLimits,
+        lease: Duration,
+        clock: Clock,
+        sealer: Sealer,
+    ) -> Result<Self, RedisAddressError> {
+        Ok(Self {
+            link: Link::new(settings, clock.simulated_now().is_some())?,
+            scripts: Scripts::new(),
+            prefix: settings.prefix.clone(),
+            me: format!("andera-{:016x}", Chance::process().number()),
+            limits,
+            lease,
+            clock,
+            sealer,
+            events: broadcast::Sender::new(EVENT_BUFFER),
+            alarm: Alarm::default(),
+            store: Mutex::default(),
+        })
+    }
+
+    /// Takes steps on the server, in one round trip and as one; gives the answer of each.
+    async fn call(&self, steps: &[Step]) -> Result<Vec<Value>, QueueError> {
+        let live = self.link.live().await?;
+        self.call_on(&live, steps).await
+    }
+
+    async fn call_on(&self, live: &link::Live, steps: &[Step]) -> Result<Vec<Value>, QueueError> {
+        let limits = &self.limits;
+        let mut invocation = self.scripts.of(steps).prepare_invoke();
+        invocation.key(format!("{}:andera-tasks", self.prefix));
+        invocation.arg(&self.prefix);
+        invocation.arg(self.clock.simulated_now().map_or_else(String::new, |now| now.as_millis().to_string()));
+        invocation.arg(&self.me).arg(limits.max_waiting).arg(limits.max_interruptions);
+        invocation.arg(u64::try_from(limits.retention.as_millis()).unwrap_or(u64::MAX));
+        invocation.arg(limits.retention_count).arg(limits.retention_bytes);
+        for step in steps {
+            step.put(&mut invocation);
+        }
+        let mut connection = live.connection.clone();
+        let answers: Vec<Value> = self.link.hear(live, invocation.invoke_async(&mut connection)).await?;
+        if answers.len() == steps.len() {
+            Ok(answers)
+        } else {
+            Err(QueueError::Unavailable(format!("{} answers to {} steps", answers.len(), steps.len())))
+        }
+    }
+
+    /// Takes one step.
+    async fn step(&self, step: Step) -> Result<Value, QueueError> {
+        let mut answers = self.call(&[step]).await?;
+        Ok(answers.pop().unwrap_or(Value::Nil))
+    }
+
+    /// Takes many steps, so many at a time that nobody else waits long; each is answered by itself, in order.
+    async fn steps<T>(
+        &self,
+        steps: Vec<Step>,
+        answer: impl Fn(Value) -> Result<T, QueueError>,
+    ) -> Vec<Result<T, QueueError>> {
+        let mut answers = Vec::with_capacity(steps.len());
+        for some in steps.chunks(STEPS_AT_ONCE) {
+            match self.call(some).await {
+                Ok(values) => answers.extend(values.into_iter().map(&answer)),
+                Err(error) => answers.extend(some.iter().map(|_| Err(error.clone()))),
+            }
+        }
+        answers
+    }
+
+    fn tell(&self, event: QueueEvent) {
+        // Nobody listening is no fault.
+        let _ = self.events.send(event);
+    }
+}
+
+/// Steps of one call: a few milliseconds of the server's time.
+const STEPS_AT_ONCE: usize = 64;
+
+impl std::fmt::Debug for BullmqQueue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BullmqQueue").field("prefix", &self.prefix).field("me", &self.me).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,191 @@
+//! The connection to the server, its loss and return.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::RedisSettings;
+use crate::queue::QueueError;
+
+/// How often the server is asked whether it is there.
+const PING_INTERVAL: Duration = Duration::from_millis(250);
+/// A server that has not answered for so long is shown as unreachable.
+const PING_LIMIT: Duration = Duration::from_millis(600);
+/// A connection that has not answered for so long is given up.
+const GIVE_UP: Duration = Duration::from_secs(3);
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// The address of the Redis is none.
+#[derive(Debug, thiserror::Error)]
+#[error("REDIS_URL is no address of a Redis: {0}")]
+pub struct RedisAddressError(RedisError);
+
+/// A connection.
+#[derive(Clone)]
+pub(super) struct Live {
+    pub(super) connection: MultiplexedConnection,
+    /// Since when it is there.
+    pub(super) since: Instant,
+    lost: CancellationToken,
+}
+
+/// The connection to the server, when there is one. [`Self::keep`] keeps it.
+pub(super) struct Link {
+    pub(super) client: Client,
+    live: watch::Sender<Option<Live>>,
+    /// How long a call waits for a connection.
+    patience: Duration,
+    /// Somebody has seen the connection break.
+    doubt: Notify,
+    answers: AtomicBool,
+    /// Time does not pass by itself, so nothing has a limit.
+    timeless: bool,
+}
+
+impl Link {
+    pub(super) fn new(settings: &RedisSettings, timeless: bool) -> Result<Self, RedisAddressError> {
+        Ok(Self {
+            client: Client::open(settings.address().expose()).map_err(RedisAddressError)?,
+            live: watch::Sender::new(None),
+            patience: settings.wait,
+            doubt: Notify::new(),
+            answers: AtomicBool::new(false),
+            timeless,
+        })
+    }
+
+    /// The connection, waited for if there is none.
+    pub(super) async fn live(&self) -> Result<Live, QueueError> {
+        let mut watch = self.live.subscribe();
+        let there = watch.wait_for(Option::is_some);
+        let there = tokio::time::timeout(self.patience, there).await;
+        let live = there.ok().and_then(Result::ok).and_then(|live| live.clone());
+        live.ok_or_else(|| QueueError::Away("there is no connection to Redis".to_owned()))
+    }
+
+    /// The connection, if there is one and the server answers.
+    pub(super) fn answering(&self) -> Option<Live> {
+        self.answers.load(Ordering::Relaxed).then(|| self.live.borrow().clone()).flatten()
+    }
+
+    /// The answer to something that was asked on a connection; an error once that is given up.
+    pub(super) async fn hear<T>(
+        &self,
+        live: &Live,
+        answer: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T, QueueError> {
+        let answer = tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = live.lost.cancelled() => return Err(QueueError::Unavailable("the connection was lost".to_owned())),
+        };
+        answer.map_err(|error| {
+            if error.is_io_error() || error.is_connection_dropped() {
+                self.doubt.notify_one();
+            }
+            QueueError::Unavailable(error.to_string())
+        })
+    }
+
+    /// Connects, and again whenever the connection is lost, until cancelled. `greet` is called with every new connection, before
+    /// anybody else has it; one that it refuses is given up.
+    pub(super) async fn keep<F: Future<Output = Result<(), QueueError>>>(
+        &self,
+        cancel: &CancellationToken,
+        greet: impl Fn(Live) -> F,
+    ) {
+        let mut away: Option<Instant> = None;
+        let mut pause = PAUSE;
+        while !cancel.is_cancelled() {
+            match self.connect(&greet).await {
+                Ok(live) => {
+                    if let Some(away) = away.take() {
+                        let away_ms = u64::try_from(away.elapsed().as_millis()).unwrap_or(u64::MAX);
+                        tracing::info!(away_ms, "Redis is back");
+                    }
+                    pause = PAUSE;
+                    self.answers.store(true, Ordering::Relaxed);
+                    self.live.send_replace(Some(live.clone()));
+                    self.watch_over(&live, cancel).await;
+                    if cancel.is_cancelled() {
+                        // What is still to be settled after the end of all other work needs it.
+                        return;
+                    }
+                    self.answers.store(false, Ordering::Relaxed);
+                    self.live.send_replace(None);
+                    live.lost.cancel();
+                    away = Some(Instant::now());
+                    tracing::error!("the connection to Redis is lost");
+                }
+                Err(error) => {
+                    if away.is_none() {
+                        away = Some(Instant::now());
+                        tracing::error!(%error, "cannot connect to Redis; trying on");
+                    }
+                    let jitter = Duration::from_secs_f64(pause.as_secs_f64() * (0.5 + fastrand::f64() / 2.0));
+                    let _ = tokio::time::timeout(jitter, cancel.cancelled()).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+            }
+        }
+    }
+
+    async fn connect<F: Future<Output = Result<(), QueueError>>>(
+        &self,
+        greet: &impl Fn(Live) -> F,
+    ) -> Result<Live, QueueError> {
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let connect = async {
+            let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
+            let connection = connection.map_err(|error| QueueError::Unavailable(error.to_string()))?;
+            let live = Live { connection, since: Instant::now(), lost: CancellationToken::new() };
+            greet(live.clone()).await?;
+            Ok(live)
+        };
+        if self.timeless {
+            return connect.await;
+        }
+        let slow = |_| QueueError::Unavailable("it takes too long".to_owned());
+        tokio::time::timeout(CONNECT_LIMIT, connect).await.map_err(slow)?
+    }
+
+    /// Returns once the connection is lost.
+    async fn watch_over(&self, live: &Live, cancel: &CancellationToken) {
+        loop {
+            let mut connection = live.connection.clone();
+            let asked = redis::cmd("PING");
+            let ping = asked.query_async::<()>(&mut connection);
+            tokio::pin!(ping);
+            let mut answer = if self.timeless {
+                Some(ping.as_mut().await)
+            } else {
+                tokio::time::timeout(PING_LIMIT, ping.as_mut()).await.ok()
+            };
+            if answer.is_none() {
+                self.answers.store(false, Ordering::Relaxed);
+                answer = tokio::time::timeout(GIVE_UP.saturating_sub(PING_LIMIT), ping).await.ok();
+            }
+            if !matches!(answer, Some(Ok(()))) {
+                return;
+            }
+            self.answers.store(true, Ordering::Relaxed);
+            let rest = async {
+                if self.timeless { std::future::pending().await } else { tokio::time::sleep(PING_INTERVAL).await }
+            };
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return,
+                () = self.doubt.notified() => {}
+                () = rest => {}
+            }
+        }
+    }
+}

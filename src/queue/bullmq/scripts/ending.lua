@@ -1,0 +1,111 @@
+-- Ends of tasks, and what becomes of those that have ended.
+
+local function remove_from_history(member, life)
+    if call('ZREM', ENDED, member) == 1 then
+        call('DECRBY', BYTES, life and life.b or 0)
+    end
+    if call('ZREM', OWED, member) == 1 then
+        local id = parts_of(member)
+        call('DEL', TELLER .. id)
+    end
+end
+
+-- Forgets a task wherever it is named. It must not wait or run.
+local function forget(member)
+    local id, lane = parts_of(member)
+    local at = lane_base(lane)
+    local job = at .. id
+    local life = life_of(job)
+    if life and life.k and call('HGET', HOLDERS, life.k) == id then
+        call('HDEL', HOLDERS, life.k)
+    end
+    remove_from_history(member, life)
+    call('ZREM', at .. 'completed', id)
+    call('ZREM', at .. 'failed', id)
+    call('SREM', at .. 'andera-cancelled', id)
+    call('ZREM', TASKS, member)
+    call('ZREM', EXPIRIES, member)
+    call('DEL', job, job .. ':lock', job .. ':logs', job .. ':dependencies', job .. ':processed')
+end
+
+-- Forgets ended tasks beyond the limits of retention, at most so many; says how many.
+local function evict(most)
+    for evicted = 0, most - 1 do
+        local oldest = call('ZRANGE', ENDED, 0, 0, 'WITHSCORES')
+        if not oldest[1] then
+            call('DEL', BYTES)
+            return evicted
+        end
+        local excess = call('ZCARD', ENDED) > retention_count or tonumber(call('GET', BYTES) or 0) > retention_bytes
+        if not excess and now - tonumber(oldest[2]) < retention_ms then
+            return evicted
+        end
+        local id, lane = parts_of(oldest[1])
+        local at = lane_base(lane)
+        local ended = call('ZSCORE', at .. 'completed', id) or call('ZSCORE', at .. 'failed', id)
+        if ended or call('EXISTS', at .. id) == 0 then
+            forget(oldest[1])
+        else
+            -- Another tool has had it run again.
+            remove_from_history(oldest[1], life_of(at .. id))
+        end
+    end
+    return most
+end
+
+-- What a task costs, roughly.
+local function size_of(job, result)
+    return 512 + call('HSTRLEN', job, 'data') + result
+end
+
+-- Ends a task that neither waits nor runs any more. `finish` is {state, code, reason, result, about the end}.
+local function finish(at, lane, id, job, life, finish, prev)
+    local state, code, reason, result, about = unpack(finish)
+    local member = member_of(id, lane)
+    life.r, life.f, life.t, life.b = nil, now, state, size_of(job, #result)
+    life.c = code ~= '' and code or nil
+    local fields = { 'finishedOn', now, 'atm', life.n, 'anderaEnd', about, 'anderaLife', cjson.encode(life) }
+    if result ~= '' then
+        fields[#fields + 1] = 'returnvalue'
+        fields[#fields + 1] = result
+    end
+    if state == 'completed' then
+        call('HSET', job, unpack(fields))
+        call('ZADD', at .. 'completed', now, id)
+        local shown = #result <= RESULT_IN_EVENT and result or 'null'
+        announce(at, 'completed', 'jobId', id, 'returnvalue', shown, 'prev', prev)
+    else
+        call('HSET', job, 'failedReason', reason, 'stacktrace', cjson.encode({ reason }), unpack(fields))
+        call('ZADD', at .. 'failed', now, id)
+        announce(at, 'failed', 'jobId', id, 'failedReason', reason, 'prev', prev)
+        if state == 'cancelled' then
+            call('SADD', at .. 'andera-cancelled', id)
+        end
+    end
+    call('ZREM', EXPIRIES, member)
+    if state == 'failed' and life.w then
+        call('ZADD', OWED, now, member)
+        call('SET', TELLER .. id, me, 'PX', TELLER_MS)
+    else
+        call('ZADD', ENDED, now, member)
+        call('INCRBY', BYTES, life.b)
+    end
+    tell_ended(id, state, life.c)
+    evict(2)
+end
+
+-- What ends a task by the queue's own rules.
+local function rule(code, reason)
+    return { 'failed', code, reason, '', cjson.encode({ code = code, error = reason }) }
+end
+
+-- Has a task that has ended wait again as if it had not.
+local function begin_again(at, lane, id, job, life, expires_at)
+    local member = member_of(id, lane)
+    remove_from_history(member, life)
+    call('SREM', at .. 'andera-cancelled', id)
+    life.e, life.i, life.a, life.x, life.y = life.n, 0, 1, expires_at, nil
+    life.f, life.t, life.c, life.b = nil, nil, nil, nil
+    life.s = call('INCR', at .. 'pc')
+    call('HDEL', job, 'finishedOn', 'processedOn', 'failedReason', 'returnvalue', 'stacktrace', 'anderaEnd')
+end

@@ -1,0 +1,97 @@
+//! Several balancers on one Redis.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::{balancer, hello, sleep};
+use crate::harness::{Redis, TestApp, TestWorker, until};
+
+#[tokio::test]
+async fn a_client_whose_task_ran_through_another_balancer_gets_its_answer() {
+    let (redis, worker) = (Redis::start().await, TestWorker::start(&[]).await);
+    let _with_worker = balancer(&redis, &[&worker], &[]).await;
+    let without = TestApp::start_for(&[], &redis.env(&[])).await;
+    let answer = without.submit(&hello(json!({}))).await;
+    assert_eq!((answer.status, &answer.json()["result"]["message"]), (200, &json!("Hello Andera!")));
+    let failed = without.submit(&TestApp::call("fail", &json!({ "message": "out of paint" }))).await;
+    assert_eq!((failed.status, &failed.json()["error"]), (500, &json!("out of paint")));
+}
+
+#[tokio::test]
+async fn a_result_too_large_to_be_kept_is_said_to_be() {
+    let (redis, worker) = (Redis::start().await, TestWorker::start(&[]).await);
+    let env = [("RESULT_MAX_BYTES", "1kb")];
+    let _with_worker = balancer(&redis, &[&worker], &env).await;
+    let without = TestApp::start_for(&[], &redis.env(&env)).await;
+    let name = "x".repeat(5_000);
+    let answer = without.submit(&TestApp::call("hello", &json!({ "name": name }))).await;
+    assert_eq!((answer.status, &answer.json()["code"]), (502, &json!("result_too_large")));
+}
+
+#[tokio::test]
+async fn cancel_pause_and_retry_work_from_any_of_them() {
+    let (redis, worker) = (Redis::start().await, TestWorker::start(&[]).await);
+    let _with_worker = balancer(&redis, &[&worker], &[]).await;
+    let other = TestApp::start_for(&[], &redis.env(&[])).await;
+    let running = other.accept(&sleep(60_000)).await;
+    worker.has_started(1).await;
+    other.request("DELETE", &format!("/tasks/{running}")).send().await.unwrap();
+    let task = other.ended(&running).await;
+    assert_eq!((&task["state"], &task["attempts"][0]["outcome"]), (&json!("cancelled"), &json!("cancelled")));
+
+    other.request("POST", "/lanes/default/1/pause").send().await.unwrap();
+    let id = other.accept(&hello(json!({}))).await;
+    other.waiting("default", 1).await;
+    assert_eq!(worker.started(), 1);
+    other.request("POST", "/lanes/default/1/resume").send().await.unwrap();
+    assert_eq!(other.ended(&id).await["state"], "completed");
+
+    other.request("POST", &format!("/tasks/{id}/retry")).send().await.unwrap();
+    worker.has_started(3).await;
+    assert_eq!(other.ended(&id).await["attempts"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_balancer_ran_when_it_died_is_run_by_another() {
+    let (redis, worker) = (Redis::start().await, TestWorker::start(&[]).await);
+    let env = [("LEASE_MS", "1000")];
+    let mut dying = balancer(&redis, &[&worker], &env).await;
+    let other = TestApp::start_for(&[], &redis.env(&env)).await;
+    let id = dying.accept(&sleep(1_500)).await;
+    worker.has_started(1).await;
+    dying.kill().await;
+    other.list(&[&worker.url]);
+    worker.has_started(2).await;
+    let task = other.ended(&id).await;
+    assert_eq!((&task["state"], &task["interruptions"]), (&json!("completed"), &json!(1)));
+}
+
+#[tokio::test]
+async fn every_task_runs_once_and_a_rolling_restart_repeats_none() {
+    let redis = Redis::start().await;
+    let workers = [TestWorker::start(&["--slots", "4"]).await, TestWorker::start(&["--slots", "4"]).await];
+    let workers: Vec<&TestWorker> = workers.iter().collect();
+    let mut first = balancer(&redis, &workers, &[]).await;
+    let second = balancer(&redis, &workers, &[]).await;
+    let mut ids = Vec::new();
+    for n in 0..60 {
+        let app = if n % 2 == 0 { &first } else { &second };
+        ids.push(app.accept(&sleep(40)).await);
+    }
+    first.terminate();
+    assert_eq!(first.exited().await.code(), Some(0));
+    first.restart().await;
+    for id in &ids {
+        assert_eq!(second.ended(id).await["state"], "completed");
+    }
+    let mut runs: HashMap<String, usize> = HashMap::new();
+    workers.iter().flat_map(|worker| worker.order()).for_each(|id| *runs.entry(id).or_default() += 1);
+    assert_eq!(runs.len(), ids.len());
+    assert!(runs.values().all(|runs| *runs == 1), "{runs:?}");
+    until("both see the same", || async {
+        let (one, other) = (first.get("/lanes").await.json(), second.get("/lanes").await.json());
+        one[0]["counts"] == other[0]["counts"] && one[0]["counts"]["completed"] == 60
+    })
+    .await;
+}
