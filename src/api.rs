@@ -32,6 +32,7 @@ use axum::routing::{get, post};
 use http::{Method, Uri};
 
 pub use auth::{LbKey, require_key};
+pub use compression::layer as compression;
 pub use error::ApiError;
 pub use path::normalize_path;
 pub use task_json::TaskJson;
