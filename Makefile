@@ -5,7 +5,7 @@
 
 # command:package. A C compiler builds `ring` and links; the tests send signals with `kill`.
 BUILD_TOOLS := cc:build-essential
-TEST_TOOLS := $(BUILD_TOOLS) curl:curl kill:procps nginx:nginx-light
+TEST_TOOLS := $(BUILD_TOOLS) curl:curl kill:procps nginx:nginx-light chromium:chromium npm:npm
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 13
@@ -16,6 +16,7 @@ demo: rust ## A balancer, three workers and some traffic, to look at
 
 test: rust ## All tests, what they need installed first (by root, on Debian and Ubuntu)
 	@scripts/need.sh $(TEST_TOOLS)
+	@scripts/axe.sh
 	cargo test --locked $(ARGS)
 	cargo test --locked --manifest-path policies/Cargo.toml
 

@@ -12,7 +12,7 @@ export function count(number) {
 /** Something a second. */
 export function rate(number) {
   if (number === 0) return "0";
-  if (number < 10) return number.toFixed(1);
+  if (number < 10) return number.toFixed(1).replace(/\.0$/, "");
   return count(number);
 }
 

@@ -71,7 +71,7 @@ const figures = [
     format: rate,
   },
 ].map((figure) => {
-  const chart = new Chart(figure.title, figure.series, figure.format, figure.format === millis ? 10 : 1);
+  const chart = new Chart(figure.title, figure.series, figure.format, figure.format === millis ? 10 : figure.format === count ? 2 : 1);
   const big = h("span");
   const values = figure.series.map(() => h("b"));
   const legend = figure.series.map(({ name, style }, at) => h("span", { class: style }, name, values[at]));

@@ -36,7 +36,7 @@ function facts(worker) {
         { class: "facts" },
         slots && h("div", { class: "span slots" }, h("dt", {}, "Slots"), h("dd", {}, h("p", {}, h("span", {}, h("b", {}, taken(worker)), ` of ${slots.limit} in use, ${worker.inFlight} by this balancer`), h("span", {}, `${slots.queue} in its own queue`)), bar(slots, worker.inFlight))),
         fact("Lane", laneOf(worker) || "none yet"),
-        fact("CPU", percent(worker.cpu), heat(worker.cpu, 80, 120)),
+        fact("CPU load", percent(worker.cpu), heat(worker.cpu, 80, 120)),
         fact("Memory", percent(worker.memory), heat(worker.memory, 85, 95)),
         fact("Latency", millis(worker.latencyMs)),
         fact("Failures of late", percent(worker.failures), heat(worker.failures, 10, 40)),

@@ -61,7 +61,7 @@ export function card(first, offers) {
   const why = h("p");
   const numbers = h("p");
   const slots = h("div", { class: "slots" });
-  const figures = Object.fromEntries(["CPU", "Memory", "Latency", "Failures"].map((name) => [name, h("dd")]));
+  const figures = Object.fromEntries(["CPU load", "Memory", "Latency", "Failures"].map((name) => [name, h("dd")]));
   const gauges = h("dl", { class: "gauges" }, Object.entries(figures).map(([name, node]) => h("div", {}, h("dt", {}, name), node)));
   const labels = h("div", { class: "tags" });
   const node = h("article", { class: "panel card" }, h("div", {}, h("div", { class: "top" }, link, status), sub), why, slots, gauges, labels);
@@ -81,15 +81,15 @@ export function card(first, offers) {
         h("p", {}, h("span", {}, h("b", {}, taken(worker)), ` of ${worker.slots.limit} slots`), worker.slots.queue > 0 && h("span", {}, `${worker.slots.queue} in its queue`)),
         bar(worker.slots, worker.inFlight),
       ]);
-      gauge(figures.CPU, percent(worker.cpu), heat(worker.cpu, 80, 120));
+      gauge(figures["CPU load"], percent(worker.cpu), heat(worker.cpu, 80, 120));
       gauge(figures.Memory, percent(worker.memory), heat(worker.memory, 85, 95));
       gauge(figures.Latency, millis(worker.latencyMs), "");
       gauge(figures.Failures, percent(worker.failures), heat(worker.failures, 10, 40));
     }
     fill(labels, [worker.offer, worker.tags, worker.services], () => {
       const functions = namesOf(offers.get(worker.offer));
-      const shown = functions.slice(0, 5).map(({ name, params }) => h("span", { class: "tag", title: `${name}: ${parameterText(params)}` }, `${name}()`));
-      const more = functions.length > 5 && h("span", { class: "tag", title: functions.slice(5).map(({ name }) => name).join(", ") }, `+${functions.length - 5}`);
+      const shown = functions.slice(0, 5).map(({ name, params }) => h("span", { class: "tag fn", title: `${name}(${parameterText(params)})` }, `${name}()`));
+      const more = functions.length > 5 && h("span", { class: "tag fn", title: functions.slice(5).map(({ name }) => name).join(", ") }, `+${functions.length - 5}`);
       return [shown, more, tags(worker)];
     });
   };
@@ -101,7 +101,7 @@ function gauge(node, text, level) {
   setClass(node, level);
 }
 
-export const HEADS = ["Worker", "Status", "Lane", "Slots", "Queue", "CPU", "Memory", "Latency", "Failures"];
+export const HEADS = ["Worker", "Status", "Lane", "Slots", "Queue", "CPU load", "Memory", "Latency", "Failures"];
 
 /** A row. */
 export function row(first) {

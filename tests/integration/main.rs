@@ -6,6 +6,7 @@ mod batch;
 mod choice;
 mod cli;
 mod crash;
+mod dashboard;
 mod drain;
 #[path = "../guests/guest.rs"]
 #[expect(dead_code, unreachable_pub, reason = "shared with the tests of the host")]

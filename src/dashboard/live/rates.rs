@@ -1,12 +1,16 @@
 //! From counters and moments to samples.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::history::Sample;
 use crate::task::Timestamp;
-use crate::telemetry::Totals;
+use crate::telemetry::{LatencyCounts, Totals};
+
+/// Percentiles of a second would be those of a handful of tasks: they are of so many seconds at least.
+const PERCENTILES_OF: Duration = Duration::from_secs(10);
 
 /// What stands at one moment, not what happened.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,11 +29,13 @@ pub(super) struct Span {
     began: Instant,
     totals: Totals,
     highest: Gauges,
+    /// What was counted at the ends of the spans before, as many as percentiles need.
+    earlier: VecDeque<LatencyCounts>,
 }
 
 impl Span {
     pub(super) fn new(length: Duration, now: Instant, totals: Totals) -> Self {
-        Self { length, began: now, totals, highest: Gauges::default() }
+        Self { length, began: now, totals, highest: Gauges::default(), earlier: VecDeque::new() }
     }
 
     /// Takes in how things stand; gives the sample if the span is over, and begins the next. Of what stands, the highest counts: what
@@ -50,7 +56,7 @@ impl Span {
         #[expect(clippy::cast_precision_loss, reason = "a rate for a chart")]
         let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
         let before = &self.totals;
-        let latencies = totals.latencies.since(&before.latencies);
+        let latencies = totals.latencies.since(self.earlier.front().unwrap_or(&before.latencies));
         let percentiles = [0.5, 0.95, 0.99].map(|share| latencies.percentile(share));
         let Gauges { queued, delayed, running, used, limit } = *highest;
         let sample = Sample {
@@ -67,7 +73,13 @@ impl Span {
             limit,
             percentiles: if let [Some(p50), Some(p95), Some(p99)] = percentiles { Some([p50, p95, p99]) } else { None },
         };
-        *self = Self::new(self.length, now, totals.clone());
+        let mut earlier = std::mem::take(&mut self.earlier);
+        earlier.push_back(std::mem::take(&mut self.totals).latencies);
+        let spans = PERCENTILES_OF.as_secs() / self.length.as_secs().max(1);
+        while earlier.len() as u64 >= spans.max(1) {
+            earlier.pop_front();
+        }
+        *self = Self { earlier, ..Self::new(self.length, now, totals.clone()) };
         Some(sample)
     }
 }

@@ -224,20 +224,22 @@ fn of_the_minute(minute: Minute, notices: &mut Vec<Notice>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
     use std::time::Duration;
 
     use super::super::lanes::tests::{lane, row_of};
     use super::*;
     use crate::dispatch::LaneView;
 
-    fn of(change: impl FnOnce(&mut Facts<'_>)) -> Vec<(Level, String)> {
-        let policy = PolicyStatus::default();
+    static FINE: LazyLock<PolicyStatus> = LazyLock::new(PolicyStatus::default);
+
+    fn of<'a>(change: impl FnOnce(&mut Facts<'a>)) -> Vec<(Level, String)> {
         let mut facts = Facts {
             now: Timestamp::from_millis(600_000),
             lanes: Some(&[]),
             rows: &[],
             file_error: None,
-            policy: &policy,
+            policy: &FINE,
             storage: Storage::default(),
             minute: Minute::default(),
         };
