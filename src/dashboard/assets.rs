@@ -5,6 +5,8 @@ use std::path::Path as FilePath;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use ring::digest::{Context, SHA256};
@@ -61,7 +63,7 @@ impl Assets {
             digest.update(text.as_bytes());
             files.insert(name, Bytes::from(text.into_owned()));
         }
-        let version: String = digest.finish().as_ref()[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+        let version = URL_SAFE_NO_PAD.encode(&digest.finish().as_ref()[..9]);
         Ok(Self { files, base: format!("/dashboard/assets/{version}") })
     }
 
@@ -79,7 +81,8 @@ pub(super) async fn show(
     let assets = state.pages.assets();
     let none = || ApiError::new(ErrorCode::NotFound, "There is no such file");
     let file = assets.files.get(name.as_str()).ok_or_else(none)?;
-    let kind = if name.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
+    let is_style = name.rsplit('.').next() == Some("css");
+    let kind = if is_style { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
     let present = assets.base.ends_with(&format!("/{version}"));
     let keep = if present { "public, max-age=31536000, immutable" } else { "no-cache" };
     Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, keep)], file.clone()).into_response())

@@ -11,11 +11,11 @@ use serde_json::json;
 
 use super::DashboardState;
 use super::access::Visitor;
-use super::pages::Page;
+use super::pages::{Page, Pages};
 use crate::api::ApiError;
 use crate::telemetry::LogRing;
 
-/// Lines that are told at once. Of more, the last ones.
+/// News that are told at once. Of more, the last ones.
 const MOST: usize = 1_000;
 
 /// Follows the log.
@@ -24,12 +24,12 @@ pub(super) struct Tail {
     seen: u64,
 }
 
-/// Lines of the log.
+/// News of the log.
 #[derive(Debug, Serialize)]
-pub(super) struct Lines {
+pub(super) struct News {
     /// Whether these are all there are: those told before are not to be kept.
     full: bool,
-    /// Lines that were left out, since there were too many.
+    /// News that were left out, since there were too many.
     missed: u64,
     lines: Vec<Arc<str>>,
     /// How many lines there were by the last of these, since the start.
@@ -42,11 +42,11 @@ impl Tail {
     }
 
     /// What was logged since the last call, if anything was.
-    pub(super) fn next(&mut self, ring: &LogRing) -> Option<Lines> {
+    pub(super) fn next(&mut self, ring: &LogRing) -> Option<News> {
         let (lines, seen) = ring.since(self.seen);
         let missed = (seen - self.seen).saturating_sub(lines.len() as u64);
         self.seen = seen;
-        (!lines.is_empty()).then(|| Lines::last(lines, missed, seen, false))
+        (!lines.is_empty()).then(|| News::last(lines, missed, seen, false))
     }
 
     /// Leaves out what was logged up to now.
@@ -55,13 +55,13 @@ impl Tail {
     }
 
     /// What there is.
-    pub(super) fn whole(ring: &LogRing) -> Lines {
+    pub(super) fn whole(ring: &LogRing) -> News {
         let (lines, seen) = ring.since(0);
-        Lines::last(lines, 0, seen, true)
+        News::last(lines, 0, seen, true)
     }
 }
 
-impl Lines {
+impl News {
     fn last(mut lines: Vec<Arc<str>>, missed: u64, seen: u64, full: bool) -> Self {
         let over = lines.len().saturating_sub(MOST);
         lines.drain(..over);
@@ -77,10 +77,5 @@ pub(super) async fn show(
     let workers: Vec<_> = state.live.view.fleet.urls().into_iter().take(MOST).collect();
     let names = workers.iter().map(|url| json!({ "url": url, "name": super::workers::name_of(url) }));
     let island = json!({ "workers": names.collect::<Vec<_>>() });
-    state.pages.page(
-        Page::Logs,
-        "logs.html",
-        &visitor,
-        context! { title => "Logs", island => state.pages.island(&island) },
-    )
+    state.pages.page(Page::Logs, "logs.html", &visitor, context! { title => "Logs", island => Pages::island(&island) })
 }

@@ -21,7 +21,7 @@ use self::lanes::LaneRow;
 use super::DashboardState;
 use super::access::Visitor;
 use super::live::{History, Range, Sample, View, overview_now, workers};
-use super::pages::Page;
+use super::pages::{Page, Pages};
 use super::workers::{Rows, WorkerRow};
 use crate::api::ApiError;
 use crate::dispatch::LaneView;
@@ -80,7 +80,7 @@ pub(super) fn last_minute(history: &History) -> Minute {
 }
 
 /// What the first page shows of what was found.
-pub(super) async fn of(view: &View, found: Found<'_>, samples: [Option<Sample>; 3], minute: Minute) -> Overview {
+pub(super) async fn of(view: &View, found: Found<'_>, samples: &[Option<Sample>; 3], minute: Minute) -> Overview {
     let now = view.dispatcher.clock().now();
     let policy = view.dispatcher.policy().status();
     let (lanes, more_lanes) = match &found.lanes {
@@ -108,7 +108,7 @@ pub(super) async fn of(view: &View, found: Found<'_>, samples: [Option<Sample>; 
     let named = Range::ALL.into_iter().zip(samples);
     Overview {
         now: now.as_millis(),
-        samples: named.filter_map(|(range, sample)| Some((range.word(), sample?))).collect(),
+        samples: named.filter_map(|(range, sample)| Some((range.word(), (*sample)?))).collect(),
         lanes,
         more_lanes,
         attention,
@@ -131,7 +131,7 @@ pub(super) async fn show(
         workers => rows.len(),
         workers_file => &*state.workers_file,
         ranges => Range::ALL.map(Range::word),
-        island => state.pages.island(&island),
+        island => Pages::island(&island),
     };
     state.pages.page(Page::Overview, "overview.html", &visitor, own)
 }

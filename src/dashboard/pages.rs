@@ -112,7 +112,7 @@ impl Pages {
     ) -> Result<Response, ApiError> {
         let links = Page::ALL.map(|link| {
             let (href, name, icon) = link.link();
-            context! { href, name, icon, present => link == page }
+            context! { href => Value::from_safe_string(href.to_owned()), name, icon, present => link == page }
         });
         let visitor = context! {
             csrf => visitor.csrf.as_deref(),
@@ -125,7 +125,7 @@ impl Pages {
 
     /// What every page needs.
     pub(super) fn basics(&self) -> Value {
-        context! { version => env!("CARGO_PKG_VERSION"), assets => self.assets.base() }
+        context! { version => env!("CARGO_PKG_VERSION"), assets => Value::from_safe_string(self.assets.base().to_owned()) }
     }
 
     pub(super) fn assets(&self) -> &Assets {
@@ -133,7 +133,7 @@ impl Pages {
     }
 
     /// Data for a page's scripts, to stand within a `script` element that is no script.
-    pub(super) fn island(&self, data: &impl Serialize) -> Value {
+    pub(super) fn island(data: &impl Serialize) -> Value {
         let text = serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned());
         // Nothing within the data may end the element.
         Value::from_safe_string(text.replace('<', "\\u003c"))

@@ -196,7 +196,7 @@ function lanes({ lanes: rows, moreLanes }) {
   }
   if (!body?.isConnected) {
     body = h("tbody");
-    const head = HEADS.map((name, at) => h("th", { scope: "col", class: at > HEADS.length - 9 ? "num" : null }, name || h("span", { class: "sr", "aria-label": "Actions" })));
+    const head = HEADS.map((name, at) => h("th", { scope: "col", class: at > HEADS.length - 9 ? "num" : null }, name || h("span", { class: "sr" }, "Actions")));
     byId("lanes").shownKey = null;
     byId("lanes").replaceChildren(h("table", { class: "lanes" }, h("thead", {}, h("tr", {}, head)), body));
   }

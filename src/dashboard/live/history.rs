@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use serde::ser::SerializeTuple;
 use serde::{Serialize, Serializer};
 
 use crate::task::Timestamp;
@@ -56,21 +57,18 @@ impl Serialize for Sample {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Two digits are what a chart shows.
         let short = |number: f64| (number * 100.0).round() / 100.0;
-        let [p50, p95, p99] =
-            self.percentiles.map_or([None; 3], |percentiles| percentiles.map(|time| Some(short(time))));
-        let rates = [self.completed, self.failed, self.bad_attempts, self.attempts, self.submitted].map(short);
-        let counts = (self.queued, self.delayed, self.running, self.used, self.limit);
-        Flat(self.at.as_millis(), rates, counts, [p50, p95, p99]).serialize(serializer)
-    }
-}
-
-/// The numbers of a sample.
-struct Flat(i64, [f64; 5], (u64, u64, u64, u64, u64), [Option<f64>; 3]);
-
-impl Serialize for Flat {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(at, [a, b, c, d, e], (f, g, h, i, j), [k, l, m]) = self;
-        (at, a, b, c, d, e, f, g, h, i, j, k, l, m).serialize(serializer)
+        let mut numbers = serializer.serialize_tuple(Self::NAMES.len())?;
+        numbers.serialize_element(&self.at.as_millis())?;
+        for rate in [self.completed, self.failed, self.bad_attempts, self.attempts, self.submitted] {
+            numbers.serialize_element(&short(rate))?;
+        }
+        for count in [self.queued, self.delayed, self.running, self.used, self.limit] {
+            numbers.serialize_element(&count)?;
+        }
+        for time in self.percentiles.map_or([None; 3], |times| times.map(Some)) {
+            numbers.serialize_element(&time.map(short))?;
+        }
+        numbers.end()
     }
 }
 
@@ -164,7 +162,9 @@ mod tests {
     fn keeps_so_many_and_forgets_the_oldest() {
         let mut history = History::default();
         for at in 0..1_000 {
-            Range::ALL.into_iter().for_each(|range| history.push(range, sample(at)));
+            for range in Range::ALL {
+                history.push(range, sample(at));
+            }
         }
         for range in Range::ALL {
             let times: Vec<i64> = history.samples(range).map(|sample| sample.at.as_millis()).collect();

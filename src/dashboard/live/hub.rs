@@ -67,17 +67,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_snapshot_is_made_once_for_all_who_come_at_about_the_same_time() {
         let hub = Hub::default();
-        let made = Mutex::new(0);
+        let count = Mutex::new(0);
         let make = async || {
-            *made.lock() += 1;
+            *count.lock() += 1;
             tokio::task::yield_now().await;
             Frame::default()
         };
         tokio::join!(hub.snapshot(make), hub.snapshot(make));
         hub.snapshot(make).await;
-        assert_eq!(*made.lock(), 1);
+        assert_eq!(*count.lock(), 1);
         tokio::time::advance(FRESH).await;
         hub.snapshot(make).await;
-        assert_eq!(*made.lock(), 2);
+        assert_eq!(*count.lock(), 2);
     }
 }

@@ -167,7 +167,7 @@ impl Sampler {
             Range::ALL.map(|range| history.samples(range).next_back().copied())
         };
         let minute = overview::last_minute(&self.hub.history.lock());
-        overview::of(&self.view, found, samples, minute).await
+        overview::of(&self.view, found, &samples, minute).await
     }
 }
 
@@ -179,7 +179,7 @@ pub(super) async fn snapshot(hub: &Hub, view: &View) -> Arc<Frame> {
         let now = view.dispatcher.clock().now();
         let rows = workers(view, now, &mut table);
         frame.set(Topic::Overview, &overview_now(hub, view, &rows).await);
-        let all = table.all(rows);
+        let all = table.all(&rows);
         frame.set(Topic::Workers, &all);
         frame.rows = Arc::new(all.each());
         frame.set(Topic::Logs, &Tail::whole(&view.logs));
@@ -194,7 +194,7 @@ pub(in crate::dashboard) async fn overview_now(hub: &Hub, view: &View, rows: &[(
     let found =
         overview::Found { lanes: standing.lanes, rows, stuck: HashMap::new(), storage: Storage::look(view).await };
     let minute = overview::last_minute(&hub.history.lock());
-    overview::of(view, found, [None; 3], minute).await
+    overview::of(view, found, &[None; 3], minute).await
 }
 
 async fn standing(view: &View) -> Standing {
@@ -208,7 +208,7 @@ async fn standing(view: &View) -> Standing {
 
 fn gauges(standing: &Standing) -> Gauges {
     let SlotCounts { limit, used, .. } = standing.slots;
-    let mut gauges = Gauges { limit, used, ..Gauges::default() };
+    let mut gauges = Gauges { used, limit, ..Gauges::default() };
     for lane in standing.lanes.iter().flatten() {
         gauges.queued += lane.counts.queued;
         gauges.delayed += lane.counts.delayed;

@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn many_bad_runs_are_a_storm_and_few_are_not() {
-        let minute = |bad_attempts, attempts| Minute { bad_attempts, attempts, ..Minute::default() };
+        let minute = |bad_attempts, attempts| Minute { attempts, bad_attempts, ..Minute::default() };
         only(&of(|facts| facts.minute = minute(30.0, 60.0)), Level::Warn, "50 %");
         assert_eq!(of(|facts| facts.minute = minute(5.0, 6.0)), []);
         assert_eq!(of(|facts| facts.minute = minute(30.0, 600.0)), []);

@@ -13,7 +13,7 @@ use super::{Rows, WorkerRow, listed};
 use crate::api::ApiError;
 use crate::dashboard::DashboardState;
 use crate::dashboard::access::Visitor;
-use crate::dashboard::pages::Page;
+use crate::dashboard::pages::{Page, Pages};
 use crate::workers::Worker;
 
 /// All workers. The page fills itself from the live stream, so that it begins as fast for thousands as for one.
@@ -42,7 +42,7 @@ pub(in crate::dashboard) async fn show_one(
     let now = state.live.view.dispatcher.clock().now();
     let row = row_of(&state, &worker, now);
     let island = json!({ "name": name, "worker": row, "functions": worker.functions });
-    let own = context! { title => worker.url.to_string(), name, island => state.pages.island(&island) };
+    let own = context! { title => worker.url.to_string(), name, island => Pages::island(&island) };
     state.pages.page(Page::Workers, "worker.html", &visitor, own)
 }
 

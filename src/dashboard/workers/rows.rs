@@ -104,7 +104,7 @@ impl Rows {
     }
 
     /// All of them.
-    pub(in crate::dashboard) fn all(&self, rows: Vec<(WorkerId, WorkerRow)>) -> Changes {
+    pub(in crate::dashboard) fn all(&self, rows: &[(WorkerId, WorkerRow)]) -> Changes {
         let offers = self.offers.iter().map(|offer| (offer.name.clone(), Arc::clone(&offer.functions))).collect();
         let (ids, rows) = rows.iter().filter_map(|(id, row)| Some((*id, raw(row)?))).unzip();
         Changes { full: true, rows, gone: Vec::new(), offers, ids }

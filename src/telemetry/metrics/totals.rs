@@ -1,5 +1,7 @@
 //! What was counted so far, for whoever wants rates.
 
+use prometheus_client::metrics::counter::Counter;
+
 use super::{CODES, LatencyCounts, MODES, Metrics, OUTCOMES};
 use crate::task::{AttemptOutcome, TaskState};
 
@@ -27,16 +29,12 @@ impl Metrics {
     pub fn totals(&self) -> Totals {
         let finished = |state: TaskState| {
             let first = state as usize * CODES;
-            (first..first + CODES).filter_map(|index| self.0.finished.known(index)).map(|count| count.get()).sum()
+            (first..first + CODES).filter_map(|index| self.0.finished.known(index)).map(Counter::get).sum()
         };
-        let attempts = |outcome: AttemptOutcome| self.0.attempts.known(outcome as usize).map_or(0, |count| count.get());
+        let attempts = |outcome: AttemptOutcome| self.0.attempts.known(outcome as usize).map_or(0, Counter::get);
         let bad = [AttemptOutcome::Failed, AttemptOutcome::Disconnected, AttemptOutcome::TimedOut];
         Totals {
-            submitted: MODES
-                .iter()
-                .filter_map(|mode| self.0.submitted.known(*mode as usize))
-                .map(|count| count.get())
-                .sum(),
+            submitted: MODES.iter().filter_map(|mode| self.0.submitted.known(*mode as usize)).map(Counter::get).sum(),
             completed: finished(TaskState::Completed),
             failed: finished(TaskState::Failed),
             cancelled: finished(TaskState::Cancelled),

@@ -185,7 +185,7 @@ async fn files_are_kept_by_browsers_for_good_under_a_name_that_changes_with_them
     let answer = without_key(&app, style).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/css; charset=utf-8")));
     assert!(answer.header("cache-control").unwrap().contains("immutable"));
-    let stale = without_key(&app, "/dashboard/assets/0123456789ab/app.css").await;
-    assert_eq!((stale.status, stale.header("cache-control")), (200, Some("no-cache")));
+    let outdated = without_key(&app, "/dashboard/assets/0123456789ab/app.css").await;
+    assert_eq!((outdated.status, outdated.header("cache-control")), (200, Some("no-cache")));
     assert_eq!(without_key(&app, "/dashboard/assets/0123456789ab/none.css").await.status, 404);
 }

@@ -11,7 +11,7 @@ async fn thousands_of_workers_are_a_table_in_pages() {
     let urls: Vec<String> = (0..2_000).map(|n| format!("http://127.0.0.1:{}", 20_000 + n)).collect();
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
     // Probes of so many would keep this machine busy.
-    let rarely = [("WORKER_DISCOVERY_INTERVAL", "600000"), ("WORKER_DISCOVERY_RETRIES", "0"), ("LOG_LEVEL", "error")];
+    let rarely = [("WORKER_DISCOVERY_INTERVAL", "600000"), ("WORKER_DISCOVERY_RETRIES", "0")];
     let app = TestApp::start_for(&urls, &rarely).await;
     let session = Session::begin(&app, LB_KEY).await;
     let began = Instant::now();

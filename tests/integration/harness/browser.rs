@@ -34,7 +34,7 @@ const ARGUMENTS: [&str; 12] = [
     "--hide-scrollbars",
 ];
 /// Generous, as everywhere.
-const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+const LIMIT: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// A page of a browser of its own, which ends when this is dropped.
 pub(crate) struct Page {
