@@ -63,11 +63,9 @@ export class Chart {
     if (!this.#data || width === 0) return;
     const { times, columns, span } = this.#data;
     const { x, y, top, start, end } = this.#scales();
-    const line = (level) => [
-      s("line", { class: "grid", x1: 0, x2: width, y1: y(level), y2: y(level) }),
-      s("text", { class: "axis", x: 0, y: y(level) - 4 }, this.#format(level)),
-    ];
-    const parts = [s("line", { class: "grid", x1: 0, x2: width, y1: y(0), y2: y(0) }), line(top / 2), line(top)];
+    const line = (level) => s("line", { class: "grid", x1: 0, x2: width, y1: y(level), y2: y(level) });
+    const scale = (level) => s("text", { class: "axis", x: 0, y: y(level) - 4 }, this.#format(level));
+    const parts = [0, top / 2, top].map(line);
     columns.forEach((column, at) => {
       const { style, area } = this.#series[at];
       const group = s("g", { class: style });
@@ -77,7 +75,7 @@ export class Chart {
     });
     const label = (time, anchor) =>
       s("text", { class: "axis", x: x(time), y: height - 4, "text-anchor": anchor }, moment(time, span));
-    parts.push(label(start, "start"), label((start + end) / 2, "middle"), label(end, "end"));
+    parts.push(scale(top / 2), scale(top), label(start, "start"), label((start + end) / 2, "middle"), label(end, "end"));
     if (this.#at !== null) parts.push(s("line", { class: "cross", x1: x(this.#at), x2: x(this.#at), y1: TOP - 6, y2: y(0) }));
     this.#node.replaceChildren(
       s("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, parts),

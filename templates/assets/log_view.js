@@ -5,6 +5,8 @@ import { exact } from "./format.js";
 
 /** Lines that are kept, and shown. */
 const KEPT = 5000;
+/** Between two looks at a worker's log, in milliseconds; longer after each that failed. */
+const ASK = 2000;
 const LEVELS = ["trace", "debug", "info", "warn", "error"];
 const LINE = /^\[(\d{4}-[^\]]+)\] \[(\w+)\] (?:\[([^\]]*)\] )?([\s\S]*)$/;
 
@@ -139,6 +141,7 @@ const timeOf = (at) => new Date(at).toLocaleTimeString("en-GB", { hour12: false 
 export function followWorker(name, view, failed) {
   let last = null;
   let stopped = false;
+  let wait = ASK;
   const ask = async () => {
     try {
       const response = await fetch(`/dashboard/api/workers/${name}/logs`);
@@ -151,14 +154,16 @@ export function followWorker(name, view, failed) {
         if (lines.length) view.add(lines, missed);
       }
       last = body.logs.slice(-50);
+      wait = ASK;
       failed(null);
     } catch (error) {
+      wait = Math.min(wait * 2, 30000);
       if (!stopped) failed(error.message);
     }
   };
   const again = async () => {
     if (!document.hidden) await ask();
-    if (!stopped) setTimeout(again, 2000);
+    if (!stopped) setTimeout(again, wait);
   };
   again();
   return () => {
