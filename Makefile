@@ -5,7 +5,7 @@
 
 # command:package. A C compiler builds `ring` and links; the tests send signals with `kill`.
 BUILD_TOOLS := cc:build-essential
-TEST_TOOLS := $(BUILD_TOOLS) curl:curl kill:procps nginx:nginx-light redis-server:redis-server node:nodejs npm:npm
+TEST_TOOLS := $(BUILD_TOOLS) curl:curl kill:procps nginx:nginx-light redis-server:redis-server chromium:chromium node:nodejs npm:npm
 # What policies in other languages than Rust are built with, beside what scripts/policy-tools.sh fetches.
 POLICY_TOOLS := clang:clang wasm-ld:lld node:nodejs npm:npm python3:python3 py.ensurepip:python3-venv
 
@@ -20,6 +20,7 @@ test: rust ## All tests, what they need installed first (by root, on Debian and 
 	@scripts/need.sh $(TEST_TOOLS) $(POLICY_TOOLS)
 	@scripts/wasm32.sh --get
 	@scripts/policy-tools.sh js python
+	@scripts/axe.sh
 	cargo test --locked $(ARGS)
 	cargo test --locked --manifest-path policies/Cargo.toml
 	cd policies/zone-first && npm test --silent

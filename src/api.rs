@@ -34,6 +34,7 @@ use axum::routing::{get, post, put};
 use http::{Method, Uri};
 
 pub use auth::{LbKey, require_key};
+pub use compression::layer as compression;
 pub use error::ApiError;
 pub use path::normalize_path;
 pub use task_json::TaskJson;
@@ -65,7 +66,13 @@ pub struct ApiState {
 
 /// The routes for programs.
 pub fn router(state: ApiState) -> Router {
-    let protected = Router::new()
+    let protected = resources().layer(axum::middleware::from_fn_with_state(state.key.clone(), require_key));
+    Router::new().route("/health", get(health::show)).merge(protected).layer(compression::layer()).with_state(state)
+}
+
+/// What only those may use who have shown that they may; that is for whoever serves them to see to.
+pub fn resources() -> Router<ApiState> {
+    Router::new()
         .route("/task", post(task::submit))
         .route("/tasks", get(task_list::list).post(batch::submit))
         .route("/tasks/actions", post(actions::act))
@@ -84,8 +91,6 @@ pub fn router(state: ApiState) -> Router {
         .route("/logs", get(logs::show))
         .route("/metrics", get(metrics::show))
         .route("/openapi.json", get(openapi::show))
-        .layer(axum::middleware::from_fn_with_state(state.key.clone(), require_key));
-    Router::new().route("/health", get(health::show)).merge(protected).layer(compression::layer()).with_state(state)
 }
 
 /// The answer where no route is.

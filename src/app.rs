@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::{ApiState, LbKey};
 use crate::config::{QueueBackend, Settings};
-use crate::dashboard::{DashboardState, Pages};
+use crate::dashboard::{Access, DashboardState, Live, Pages};
 use crate::dispatch::{DispatchSettings, Dispatcher, DrainReport, Parts};
 use crate::policy::{PolicyKeeper, Recorder};
 use crate::queue::{BullmqQueue, EmbeddedQueue, MemoryQueue, QueueLimits, Sealer, TaskQueue};
@@ -48,6 +48,8 @@ pub struct App {
     recorder: Option<Arc<Recorder>>,
     fleet: Arc<Fleet>,
     metrics: Arc<Metrics>,
+    /// Absent if there are no pages.
+    live: Option<Live>,
     router: axum::Router,
     fleet_tasks: FleetTasks,
     /// Ends what runs in the background, once the drain is over.
@@ -98,7 +100,8 @@ impl App {
                 policy_wait: settings.policy.wait,
             },
         });
-        let key = LbKey::new(key);
+        let secret = key;
+        let key = LbKey::new(secret.clone());
         let api = ApiState {
             dispatcher: Arc::clone(&dispatcher),
             fleet: Arc::clone(&fleet),
@@ -108,9 +111,11 @@ impl App {
             key: key.clone(),
             body_limit: settings.server.request_body_limit,
         };
-        let dashboard = DashboardState { pages: Arc::new(pages), fleet: Arc::clone(&fleet), key };
+        let access = Access::new(key, &secret, &settings.dashboard, dispatcher.clock().clone())?;
+        let dashboard = DashboardState::new(pages, access, &api, &settings);
+        let live = settings.dashboard.enabled.then(|| dashboard.live().clone());
         let router = router::router(api, dashboard, &settings);
-        Ok(Self { settings, dispatcher, queue, policies, recorder, fleet, metrics, router, fleet_tasks, stop })
+        Ok(Self { settings, dispatcher, queue, policies, recorder, fleet, metrics, live, router, fleet_tasks, stop })
     }
 
     /// Serves until `shutdown`, then drains. When this returns, everything has ended.
@@ -120,11 +125,14 @@ impl App {
         log_start(&self.settings, address, &policy.active_choice());
         let background = TaskTracker::new();
         let (queue, stop) = (Arc::clone(&self.queue), self.stop.clone());
-        // Tasks `queue`, `policy directory`, `policy files` and `upkeep`.
+        // Tasks `queue`, `policy directory`, `policy files`, `upkeep` and `dashboard sampler`.
         background.spawn(async move { queue.run(stop).await });
         background.spawn(policies::keep_told(policy.clone(), self.fleet, self.stop.clone()));
         background.spawn(self.policies.run(self.stop.clone()));
         background.spawn(Arc::clone(&self.dispatcher).run_upkeep());
+        if let Some(live) = self.live {
+            background.spawn(live.run(self.stop.clone()));
+        }
 
         let closing = CancellationToken::new();
         let server = server::Server::new(self.router, &self.metrics, self.settings.server.max_connections);

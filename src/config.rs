@@ -89,7 +89,9 @@ impl Settings {
         let (listed, problems) = reader.finish();
         match settings {
             Some(settings) if problems.is_empty() => {
-                Ok(Loaded { settings, warnings: warnings::about(source, &listed) })
+                let warnings =
+                    warnings::about(source, &listed).into_iter().chain(warnings::of_open_pages(&settings.dashboard));
+                Ok(Loaded { warnings: warnings.collect(), settings })
             }
             _ => Err(problems),
         }

@@ -1,40 +1,107 @@
 //! Pages for people, and what they ask for.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `access` | who may see the pages, and who may act |
+//! | `pages`, `assets`, `landing` | templates, the files that go with them, `/` |
+//! | `live` | the history of figures, and the stream of what changes |
+//! | `overview`, `workers`, `logs` | the pages |
 
+mod access;
 mod assets;
 mod landing;
+mod live;
+mod logs;
+mod overview;
 mod pages;
 mod workers;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use tokio_util::sync::CancellationToken;
 
+pub use access::{Access, DeriveError};
 pub use pages::{Pages, TemplateError};
 
-use crate::api::{LbKey, require_key};
-use crate::workers::Fleet;
+use self::live::{Hub, Sampler, View};
+use crate::api::{self, ApiState};
+use crate::config::Settings;
+
+pub(crate) use live::event as live_event;
 
 /// What the pages are made from.
 #[derive(Clone)]
 pub struct DashboardState {
-    /// The templates.
-    pub pages: Arc<Pages>,
-    /// The workers.
-    pub fleet: Arc<Fleet>,
-    /// The key that opens the protected routes.
-    pub key: LbKey,
+    pages: Arc<Pages>,
+    access: Access,
+    live: Live,
+    /// Where the list of workers is, to be shown.
+    workers_file: Arc<str>,
 }
 
-/// The routes for people. `workers` switches those below `/dashboard` on.
-pub fn router(state: DashboardState, workers: bool) -> Router {
-    let mut router = Router::new().route("/", get(landing::show)).route("/favicon.svg", get(assets::favicon));
-    if workers {
-        let protected = Router::new()
-            .route("/dashboard/api/workers", get(workers::list))
-            .route("/dashboard/api/workers/{url}/logs", get(workers::logs))
-            .layer(axum::middleware::from_fn_with_state(state.key.clone(), require_key));
-        router = router.merge(protected);
+/// Figures and changes, for as many pages as there are. Clones share them.
+#[derive(Clone)]
+pub struct Live {
+    hub: Arc<Hub>,
+    view: View,
+}
+
+impl DashboardState {
+    /// What the pages are made from.
+    pub fn new(pages: Pages, access: Access, api: &ApiState, settings: &Settings) -> Self {
+        let view = View {
+            dispatcher: Arc::clone(&api.dispatcher),
+            fleet: Arc::clone(&api.fleet),
+            metrics: Arc::clone(&api.metrics),
+            logs: api.logs.clone(),
+            data_dir: View::directory(settings.queue.backend, &settings.queue.data_dir),
+        };
+        let workers_file = settings.workers.file.display().to_string().into();
+        Self { pages: Arc::new(pages), access, live: Live { hub: Arc::default(), view }, workers_file }
     }
-    router.with_state(state)
+
+    /// The live data of the pages.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+}
+
+impl Live {
+    /// Samples figures, and tells open pages what changes, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        Sampler::new(self.hub, self.view).run(stop).await;
+    }
+}
+
+/// The routes for people. `enabled` switches those below `/dashboard` on.
+pub fn router(state: DashboardState, api: ApiState, enabled: bool) -> Router {
+    let public = Router::new().route("/", get(landing::show)).route("/favicon.svg", get(assets::favicon));
+    if !enabled {
+        return public.with_state(state);
+    }
+    let open = Router::new()
+        .route("/dashboard/login", get(access::show_login).post(access::log_in))
+        .route("/dashboard/assets/{version}/{name}", get(assets::show));
+    let for_page = from_fn_with_state(state.access.clone(), access::require_for_page);
+    let pages = Router::new()
+        .route("/dashboard", get(overview::show))
+        .route("/dashboard/workers", get(workers::show_all))
+        .route("/dashboard/workers/{url}", get(workers::show_one))
+        .route("/dashboard/logs", get(logs::show))
+        .route("/dashboard/logout", post(access::log_out))
+        .route_layer(for_page);
+    let for_data = from_fn_with_state(state.access.clone(), access::require_for_data);
+    let data = Router::new()
+        .route("/dashboard/api/workers", get(workers::list))
+        .route("/dashboard/api/workers/{url}/logs", get(workers::logs))
+        .route("/dashboard/api/session", get(access::show_session))
+        .route("/dashboard/api/history", get(live::history))
+        .route("/dashboard/api/live", get(live::events))
+        .nest("/dashboard/api", api::resources().with_state(api))
+        .route_layer(for_data);
+    let below = open.merge(pages).merge(data).layer(api::compression()).layer(from_fn(access::secure));
+    public.merge(below).with_state(state)
 }

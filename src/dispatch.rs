@@ -203,6 +203,11 @@ impl Dispatcher {
         self.draining.is_cancelled()
     }
 
+    /// Waits until the drain has begun.
+    pub async fn drain_begun(&self) {
+        self.draining.cancelled().await;
+    }
+
     fn claim_request(&self) -> ClaimRequest {
         ClaimRequest::new(RequestId(self.chance.number()), self.settings.lease)
     }

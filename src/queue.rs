@@ -188,6 +188,12 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// One lane's tasks by state.
     async fn lane_counts(&self, lane: &LaneKey) -> Result<LaneCounts, QueueError>;
 
+    /// When the oldest of the tasks was submitted that are queued in a lane. `None` if none is, and of a store that cannot say without
+    /// going through its tasks.
+    async fn oldest_queued(&self, _lane: &LaneKey) -> Result<Option<Timestamp>, QueueError> {
+        Ok(None)
+    }
+
     /// Stops or restarts claims from a lane. What runs there runs on.
     async fn set_paused(&self, lane: &LaneKey, paused: bool) -> Result<(), QueueError>;
 

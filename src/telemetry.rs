@@ -9,7 +9,10 @@ mod ring;
 mod stdout;
 
 pub use layer::LogLayer;
-pub use metrics::{CONTENT_TYPE, LaneCounts, Metrics, PolicyMetrics, RouteMetrics, SlotCounts, Snapshot, WorkerCounts};
+pub use metrics::{
+    CONTENT_TYPE, LaneCounts, LatencyCounts, Metrics, PolicyMetrics, RouteMetrics, SlotCounts, Snapshot, Totals,
+    WorkerCounts,
+};
 pub use ring::LogRing;
 
 use std::io;

@@ -8,6 +8,7 @@ mod address;
 mod ballots;
 mod contract;
 mod discovery;
+mod figures;
 mod file;
 mod health;
 mod heartbeat;
@@ -28,6 +29,7 @@ mod worker;
 mod tests;
 
 pub use address::{InvalidAddress, WorkerAddress};
+pub use figures::WorkerFigures;
 pub use file::FileError;
 pub use lane_slots::{Exclusion, LaneSlots, LaneStanding};
 pub use logs::LogsError;

@@ -27,7 +27,12 @@ impl LbKey {
     pub fn opens(&self, headers: &HeaderMap) -> bool {
         let given = |name| headers.get(name).filter(|value| !value.is_empty());
         let given = given(AUTHORIZATION.as_str()).or_else(|| given("x-lb-auth")).and_then(|value| value.to_str().ok());
-        given.is_some_and(|given| bool::from(bare(given).as_bytes().ct_eq(self.0.expose().as_bytes())))
+        given.is_some_and(|given| self.is(bare(given)))
+    }
+
+    /// Whether that is the key.
+    pub fn is(&self, given: &str) -> bool {
+        bool::from(given.as_bytes().ct_eq(self.0.expose().as_bytes()))
     }
 }
 

@@ -9,7 +9,7 @@ const MIN_BYTES: u64 = 1_024;
 
 /// Compresses answers that are complete when they begin, for clients that accept it. A stream is left alone: an encoder would hold
 /// its chunks back.
-pub(super) fn layer() -> CompressionLayer<And<And<SizeAbove, NotForContentType>, Complete>> {
+pub fn layer() -> CompressionLayer<And<And<SizeAbove, NotForContentType>, Complete>> {
     CompressionLayer::new()
         .gzip(true)
         .compress_when(SizeAbove::new(MIN_BYTES).and(NotForContentType::SSE).and(Complete))
@@ -17,7 +17,7 @@ pub(super) fn layer() -> CompressionLayer<And<And<SizeAbove, NotForContentType>,
 
 /// Whether the length of a body is known from the start.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Complete;
+pub struct Complete;
 
 impl Predicate for Complete {
     fn should_compress<B: Body>(&self, response: &http::Response<B>) -> bool {

@@ -42,6 +42,7 @@ impl ApiError {
     pub(super) fn status(&self) -> StatusCode {
         match self.code {
             ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
+            ErrorCode::Forbidden => StatusCode::FORBIDDEN,
             ErrorCode::NotFound | ErrorCode::UnknownFunction | ErrorCode::TaskNotFound | ErrorCode::PolicyNotFound => {
                 StatusCode::NOT_FOUND
             }

@@ -1,11 +1,13 @@
 //! The HTTP server: accepts connections, limits them, and ends in good order.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -53,11 +55,11 @@ impl Server {
             // Without room the next client waits in the listener's backlog.
             let place = closing.run_until_cancelled(Arc::clone(&room).acquire_owned()).await;
             let Some(Ok(place)) = place else { break };
-            let stream = tokio::select! {
+            let (stream, peer) = tokio::select! {
                 biased;
                 () = closing.cancelled() => break,
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
+                    Ok(accepted) => accepted,
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept a connection");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -67,7 +69,7 @@ impl Server {
             };
             let (shared, closing, cut_off) = (Arc::clone(&self.shared), closing.clone(), cut_off.clone());
             connections.spawn(async move {
-                cut_off.run_until_cancelled(converse(stream, shared, closing)).await;
+                cut_off.run_until_cancelled(converse(stream, peer, shared, closing)).await;
                 drop(place);
             });
         }
@@ -79,10 +81,13 @@ impl Server {
 }
 
 /// One connection, from its first request to its last.
-async fn converse(stream: TcpStream, shared: Arc<Shared>, closing: CancellationToken) {
+async fn converse(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, closing: CancellationToken) {
     // Small answers must not wait for an acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        answer(Arc::clone(&shared), request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

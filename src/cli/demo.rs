@@ -83,6 +83,7 @@ fn welcome(url: &str) -> anyhow::Result<()> {
 Andera load balancer, demo: three workers, a trickle of traffic, nothing kept.
 
   Open     {url}/
+  Look     {url}/dashboard, logged in with the first key:
   Keys     LB_AUTH_KEY={LB_KEY}  worker AUTH_KEY={WORKER_KEY}
 
   A task:

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use super::Secret;
+
 pub(super) use size::{GB, KB, Size};
 pub(super) use time::{DAY, HOUR, MILLISECOND, MINUTE, SECOND, Time};
 
@@ -92,6 +94,21 @@ impl Kind<Option<PathBuf>> for OptionalPath {
 
     fn accepted(&self) -> String {
         FilePath.accepted()
+    }
+}
+
+/// A secret, or nothing.
+pub(super) struct OptionalSecret;
+
+impl Kind<Option<Secret>> for OptionalSecret {
+    const SECRET: bool = true;
+
+    fn parse(&self, text: &str) -> Option<Option<Secret>> {
+        Some((!text.is_empty()).then(|| Secret::new(text)))
+    }
+
+    fn accepted(&self) -> String {
+        "a secret".to_owned()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What looks like a mistake but stops nothing.
 
 use super::effective::EXAMPLE_VALUE;
-use super::{Setting, Source};
+use super::{DashboardSettings, Setting, Source};
 
 /// The warnings about a configuration that is otherwise fine, one line each.
 pub(super) fn about(source: &Source, settings: &[Setting]) -> Vec<String> {
@@ -19,6 +19,11 @@ pub(super) fn about(source: &Source, settings: &[Setting]) -> Vec<String> {
     {
         warnings.push("LB_AUTH_KEY_PREVIOUS: the same as LB_AUTH_KEY: it is meant to be the key before".to_owned());
     }
+    if let Some((key, _)) = source.get("DASHBOARD_KEY")
+        && source.get("LB_AUTH_KEY").is_some_and(|(lb_key, _)| lb_key == key)
+    {
+        warnings.push("DASHBOARD_KEY: the same as LB_AUTH_KEY: whoever has it may do everything".to_owned());
+    }
     let is_known = |name: &str| settings.iter().any(|setting| setting.name == name);
     let unknown = source.dot_env_names().filter(|name| !is_known(name));
     warnings.extend(unknown.map(|name| {
@@ -26,6 +31,12 @@ pub(super) fn about(source: &Source, settings: &[Setting]) -> Vec<String> {
         format!("{name}: unknown variable in .env{suggestion}")
     }));
     warnings
+}
+
+/// Pages that ask for no key.
+pub(super) fn of_open_pages(dashboard: &DashboardSettings) -> Option<String> {
+    let open = dashboard.enabled && !dashboard.auth;
+    open.then(|| "DASHBOARD_AUTH: off: the dashboard and its actions are open to whoever reaches this port".to_owned())
 }
 
 /// The variable that `name` is most likely a misspelling of.

@@ -8,5 +8,5 @@ use crate::api::ApiError;
 
 /// The landing page. It says nothing that is not public.
 pub(super) async fn show(State(state): State<DashboardState>) -> Result<Html<String>, ApiError> {
-    state.pages.render("landing.html", minijinja::context! { version => env!("CARGO_PKG_VERSION") })
+    state.pages.render("landing.html", state.pages.basics())
 }

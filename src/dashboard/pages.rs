@@ -1,15 +1,59 @@
 //! Templates: built in, or read from `TEMPLATES_DIR`.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use axum::response::Html;
-use minijinja::Environment;
+use axum::response::{Html, IntoResponse, Response};
+use minijinja::value::merge_maps;
+use minijinja::{Environment, Value, context};
+use serde::Serialize;
 
+use super::access::Visitor;
+use super::assets::Assets;
 use crate::api::ApiError;
 use crate::task::ErrorCode;
 
+macro_rules! built_in {
+    ($($name:literal),+ $(,)?) => {
+        [$(($name, include_str!(concat!("../../templates/", $name)))),+]
+    };
+}
+
 /// The built-in templates, by name.
-const BUILT_IN: [(&str, &str); 1] = [("landing.html", include_str!("../../templates/landing.html"))];
+const BUILT_IN: [(&str, &str); 10] = built_in![
+    "base.html",
+    "first_worker.html",
+    "icons.html",
+    "landing.html",
+    "login.html",
+    "logs.html",
+    "no_worker.html",
+    "overview.html",
+    "worker.html",
+    "workers.html",
+];
+
+/// A page of the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Page {
+    Overview,
+    Workers,
+    Logs,
+}
+
+impl Page {
+    /// In the order of the navigation.
+    const ALL: [Self; 3] = [Self::Overview, Self::Workers, Self::Logs];
+
+    /// Its address, its name, and its picture in `icons.html`.
+    const fn link(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Overview => ("/dashboard", "Overview", "overview"),
+            Self::Workers => ("/dashboard/workers", "Workers", "workers"),
+            Self::Logs => ("/dashboard/logs", "Logs", "logs"),
+        }
+    }
+}
 
 /// A template that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +76,11 @@ pub enum TemplateError {
     },
 }
 
-/// The templates.
+/// The templates, and the files that go with them.
 #[derive(Debug)]
 pub struct Pages {
     templates: Environment<'static>,
+    assets: Assets,
 }
 
 impl Pages {
@@ -43,23 +88,70 @@ impl Pages {
     pub fn load(directory: Option<&Path>) -> Result<Self, TemplateError> {
         let mut templates = Environment::new();
         for (name, built_in) in BUILT_IN {
-            let source = match directory.map(|directory| directory.join(name)).filter(|path| path.exists()) {
-                Some(path) => {
-                    std::fs::read_to_string(&path).map_err(|error| TemplateError::Unreadable { path, error })?
-                }
-                None => built_in.to_owned(),
-            };
+            let source = source(directory, name, built_in)?.into_owned();
             templates.add_template_owned(name, source).map_err(|error| TemplateError::Invalid { name, error })?;
         }
-        Ok(Self { templates })
+        Ok(Self { templates, assets: Assets::load(directory)? })
     }
 
-    pub(super) fn render(&self, name: &'static str, context: minijinja::Value) -> Result<Html<String>, ApiError> {
+    pub(super) fn render(&self, name: &'static str, context: Value) -> Result<Html<String>, ApiError> {
         let page = self.templates.get_template(name).and_then(|template| template.render(context));
         page.map(Html).map_err(|error| {
             tracing::error!(template = name, %error, "cannot render a page");
             ApiError::new(ErrorCode::Internal, "The page cannot be shown")
         })
+    }
+
+    /// A page of the navigation, for that visitor.
+    pub(super) fn page(
+        &self,
+        page: Page,
+        template: &'static str,
+        visitor: &Visitor,
+        own: Value,
+    ) -> Result<Response, ApiError> {
+        let links = Page::ALL.map(|link| {
+            let (href, name, icon) = link.link();
+            context! { href => Value::from_safe_string(href.to_owned()), name, icon, present => link == page }
+        });
+        let visitor = context! {
+            csrf => visitor.csrf.as_deref(),
+            may_act => visitor.may_act(),
+            has_session => visitor.session.is_some(),
+        };
+        let all = merge_maps([context! { links, visitor }, own, self.basics()]);
+        self.render(template, all).map(IntoResponse::into_response)
+    }
+
+    /// What every page needs.
+    pub(super) fn basics(&self) -> Value {
+        context! { version => env!("CARGO_PKG_VERSION"), assets => Value::from_safe_string(self.assets.base().to_owned()) }
+    }
+
+    pub(super) fn assets(&self) -> &Assets {
+        &self.assets
+    }
+
+    /// Data for a page's scripts, to stand within a `script` element that is no script.
+    pub(super) fn island(data: &impl Serialize) -> Value {
+        let text = serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned());
+        // Nothing within the data may end the element.
+        Value::from_safe_string(text.replace('<', "\\u003c"))
+    }
+}
+
+/// The text of a file: that in the directory, if there is one, or else the built-in one.
+pub(super) fn source(
+    directory: Option<&Path>,
+    name: &str,
+    built_in: &'static str,
+) -> Result<Cow<'static, str>, TemplateError> {
+    match directory.map(|directory| directory.join(name)).filter(|path| path.exists()) {
+        Some(path) => match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(text.into()),
+            Err(error) => Err(TemplateError::Unreadable { path, error }),
+        },
+        None => Ok(built_in.into()),
     }
 }
 

@@ -288,6 +288,20 @@ pub(crate) async fn counts_follow_every_step(bench: Bench) {
     assert_eq!(all, [bench.queue.lane_counts(&lane("g")).await.unwrap()]);
 }
 
+pub(crate) async fn the_oldest_queued_task_is_known_whatever_its_priority(bench: Bench) {
+    let oldest = async || bench.queue.oldest_queued(&lane("g")).await.unwrap();
+    assert_eq!(oldest().await, None);
+    let first = bench.add("g", 5).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let second = bench.add("g", 0).await;
+    assert_eq!(oldest().await, Some(first.submitted_at()));
+    bench.queue.cancel(first, cancel()).await.unwrap();
+    assert_eq!(oldest().await, Some(second.submitted_at()));
+    assert!(second.submitted_at() > first.submitted_at());
+    bench.claim("g").await.unwrap();
+    assert_eq!(oldest().await, None);
+}
+
 pub(crate) async fn a_full_queue_refuses_until_there_is_room(bench: Bench) {
     bench.add("g", 0).await;
     bench.add("g", 0).await;
@@ -406,6 +420,7 @@ macro_rules! conformance {
             a_changed_priority_counts_from_then_on
             a_paused_lane_gives_nothing_and_resumes_in_order
             counts_follow_every_step
+            the_oldest_queued_task_is_known_whatever_its_priority
             a_task_that_waited_too_long_expires_and_is_told
             lists_newest_first_page_by_page
             purges_what_has_ended_and_nothing_else

@@ -44,6 +44,8 @@ macro_rules! codes {
 codes! {
     /// Wrong or missing key.
     Unauthorized = "unauthorized",
+    /// A read-only session, or a page's request without its token.
+    Forbidden = "forbidden",
     /// No such path.
     NotFound = "not_found",
     /// The path exists, the method does not.

@@ -29,6 +29,11 @@ impl TaskId {
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
+    /// When the task was submitted, to the millisecond.
+    pub fn submitted_at(self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.0.as_u128() >> 80).unwrap_or(0))
+    }
+
     /// The id of that number, as [`Self::as_u128`] gave it.
     pub const fn from_u128(number: u128) -> Self {
         Self(Uuid::from_u128(number))

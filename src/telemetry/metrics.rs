@@ -6,10 +6,15 @@
 
 mod handles;
 mod labels;
+mod latency;
 mod snapshot;
+mod totals;
 
 pub use handles::{PolicyMetrics, RouteMetrics};
+use latency::Latencies;
+pub use latency::LatencyCounts;
 pub use snapshot::{LaneCounts, SlotCounts, Snapshot, WorkerCounts};
+pub use totals::Totals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +66,7 @@ struct Inner {
     submitted: Resolved<ModeLabel, Counter>,
     finished: Resolved<FinishedLabels, Counter>,
     duration: Resolved<ModeLabel, Histogram>,
+    latencies: Latencies,
     wait: Histogram,
     attempts: Resolved<OutcomeLabel, Counter>,
     policy_decisions: Family<PolicyLabel, Counter>,
@@ -87,6 +93,7 @@ impl Metrics {
                 TaskState::ALL.len() * CODES,
             ),
             duration: Resolved::new(durations(&mut registry), MODES.len()),
+            latencies: Latencies::default(),
             wait: wait(&mut registry),
             attempts: Resolved::new(
                 counters(&mut registry, "attempts", "Runs of tasks on workers that have ended"),
@@ -120,6 +127,7 @@ impl Metrics {
     pub fn finished(&self, state: TaskState, code: Option<ErrorCode>, mode: Mode, duration: Duration) {
         self.0.finished(state, code).inc();
         self.0.duration(mode).observe(duration.as_secs_f64());
+        self.0.latencies.record(duration);
     }
 
     /// A task was delivered for the first time, `wait` after its submission.

@@ -1,6 +1,7 @@
 //! The workers at a glance.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Fleet, Worker, WorkerStatus};
 
@@ -8,6 +9,16 @@ impl Fleet {
     /// Every listed worker, in list order.
     pub fn all_workers(&self) -> Vec<Worker> {
         self.shared.roster.load().members.iter().map(|member| member.view()).collect()
+    }
+
+    /// How many workers are listed.
+    pub fn worker_count(&self) -> usize {
+        self.shared.roster.load().members.len()
+    }
+
+    /// Their addresses, in list order.
+    pub fn urls(&self) -> Vec<Arc<str>> {
+        self.shared.roster.load().members.iter().map(|member| Arc::clone(member.address.url())).collect()
     }
 
     /// How many workers have which status.

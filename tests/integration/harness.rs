@@ -2,6 +2,7 @@
 
 mod answer;
 pub(crate) mod app;
+mod browser;
 mod events;
 mod process;
 mod recorder;
@@ -12,6 +13,7 @@ mod worker;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::{TestApp, with};
+pub(crate) use browser::Page;
 pub(crate) use events::{Events, names};
 pub(crate) use process::Process;
 pub(crate) use recorder::{Recorded, Recorder};

@@ -6,6 +6,7 @@ mod batch;
 mod choice;
 mod cli;
 mod crash;
+mod dashboard;
 mod drain;
 #[path = "../guests/evil.rs"]
 #[expect(unreachable_pub, reason = "shared with the tests of the host")]

@@ -202,6 +202,10 @@ impl TaskQueue for Faulty {
         self.call(self.queue.lane_counts(lane)).await
     }
 
+    async fn oldest_queued(&self, lane: &LaneKey) -> Result<Option<Timestamp>, QueueError> {
+        self.call(self.queue.oldest_queued(lane)).await
+    }
+
     async fn set_paused(&self, lane: &LaneKey, paused: bool) -> Result<(), QueueError> {
         self.call(self.queue.set_paused(lane, paused)).await
     }

@@ -235,6 +235,10 @@ impl TaskQueue for Persistent {
         until_clear(|_| self.queue.lane_counts(lane)).await.answer
     }
 
+    async fn oldest_queued(&self, lane: &LaneKey) -> Result<Option<Timestamp>, QueueError> {
+        until_clear(|_| self.queue.oldest_queued(lane)).await.answer
+    }
+
     async fn set_paused(&self, lane: &LaneKey, paused: bool) -> Result<(), QueueError> {
         until_clear(|_| self.queue.set_paused(lane, paused)).await.answer
     }

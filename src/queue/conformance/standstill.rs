@@ -120,6 +120,10 @@ impl TaskQueue for Standstill {
         still(self.0.lane_counts(lane)).await
     }
 
+    async fn oldest_queued(&self, lane: &LaneKey) -> Result<Option<Timestamp>, QueueError> {
+        still(self.0.oldest_queued(lane)).await
+    }
+
     async fn set_paused(&self, lane: &LaneKey, paused: bool) -> Result<(), QueueError> {
         still(self.0.set_paused(lane, paused)).await
     }

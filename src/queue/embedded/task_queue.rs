@@ -197,6 +197,10 @@ impl TaskQueue for EmbeddedQueue {
         Ok(self.ledger.lane_counts(lane))
     }
 
+    async fn oldest_queued(&self, lane: &LaneKey) -> Result<Option<Timestamp>, QueueError> {
+        Ok(self.ledger.oldest_queued(lane))
+    }
+
     async fn set_paused(&self, lane: &LaneKey, paused: bool) -> Result<(), QueueError> {
         self.ledger.set_paused(lane, paused);
         self.journal.flushed().await

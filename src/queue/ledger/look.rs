@@ -5,7 +5,7 @@ use super::detail::Seen;
 use super::standing::Standing;
 use super::store::Store;
 use crate::queue::{LaneCounts, StateCounts};
-use crate::task::{LaneKey, TaskId};
+use crate::task::{LaneKey, TaskId, Timestamp};
 
 /// What the books know of a task.
 #[derive(Debug)]
@@ -23,6 +23,10 @@ impl<S: Store> Ledger<S> {
     pub(in crate::queue) fn position(&self, id: TaskId) -> Option<u64> {
         let entry = self.index.get(id)?;
         self.lanes.of(entry)?.position(entry.slot, id)
+    }
+
+    pub(in crate::queue) fn oldest_queued(&self, lane: &LaneKey) -> Option<Timestamp> {
+        self.lanes.get(lane)?.oldest_queued()
     }
 
     pub(in crate::queue) fn counts(&self) -> Vec<LaneCounts> {

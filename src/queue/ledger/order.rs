@@ -23,6 +23,11 @@ impl Order {
         self.0 & ((1 << SEQUENCE_BITS) - 1)
     }
 
+    /// The end of its equals: behind all of them, before whoever comes after them.
+    pub(in crate::queue) const fn last_of_equals(self) -> Self {
+        Self(self.0 | ((1 << SEQUENCE_BITS) - 1))
+    }
+
     /// The same place among other equals.
     pub(in crate::queue) fn with_priority(self, priority: Option<Priority>) -> Self {
         Self::new(priority, self.sequence())

@@ -20,6 +20,11 @@ impl<L: Labels, M: Clone> Resolved<L, M> {
         Self { family, handles: (0..count).map(|_| OnceLock::new()).collect() }
     }
 
+    /// The handle of number `index`, if it was asked for before.
+    pub(super) fn known(&self, index: usize) -> Option<&M> {
+        self.handles.get(index)?.get()
+    }
+
     /// The handle of number `index`, whose label set is `labels()`. A number out of range is looked up each time.
     pub(super) fn get(&self, index: usize, labels: impl FnOnce() -> L) -> M {
         match self.handles.get(index) {

@@ -13,6 +13,8 @@ use super::toolchain::{self, built, compiled, run};
 use super::{load, repository};
 use crate::harness::{TestApp, TestWorker, until, with};
 
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
 /// A sample in Rust.
 async fn sample(name: &'static str) -> PathBuf {
     let sources = ["policies/sdk", "policies/Cargo.toml", "scripts/wasm32.sh"].map(repository);
@@ -58,7 +60,7 @@ async fn balancer(policy: PathBuf, config: Value, workers: &[&TestWorker]) -> (T
     (app, directory)
 }
 
-fn echo(options: Value) -> Value {
+fn echo(options: &Value) -> Value {
     with(TestApp::call("echo", &json!({})), json!({ "options": options }))
 }
 
@@ -80,7 +82,7 @@ async fn sticky_sends_tasks_of_a_key_to_one_worker_and_keys_to_all() {
     for round in 0..4 {
         for key in 0..15 {
             let home =
-                ran_on(&app, &echo(json!({ "key": format!("session-{key}"), "tenant": round.to_string() }))).await;
+                ran_on(&app, &echo(&json!({ "key": format!("session-{key}"), "tenant": round.to_string() }))).await;
             homes.entry(key).or_default().insert(home);
         }
     }
@@ -98,11 +100,11 @@ async fn tenant_fair_lets_a_tenant_with_little_pass_one_with_much_and_limits_who
     worker.has_started(1).await;
     let mut greedy = Vec::new();
     for _ in 0..20 {
-        greedy.push(app.accept(&echo(json!({ "tenant": "greedy" }))).await);
+        greedy.push(app.accept(&echo(&json!({ "tenant": "greedy" }))).await);
     }
     let modest = [
-        app.accept(&echo(json!({ "tenant": "modest" }))).await,
-        app.accept(&echo(json!({ "tenant": "modest" }))).await,
+        app.accept(&echo(&json!({ "tenant": "modest" }))).await,
+        app.accept(&echo(&json!({ "tenant": "modest" }))).await,
     ];
     for task in greedy.iter().chain(&modest).chain([&first]) {
         assert_eq!(app.ended(task).await["state"], "completed");
@@ -111,7 +113,7 @@ async fn tenant_fair_lets_a_tenant_with_little_pass_one_with_much_and_limits_who
     let place = |task: &String| order.iter().position(|other| other == task).unwrap();
     assert!(modest.iter().all(|task| place(task) <= 6), "{:?}", modest.map(|task| place(&task)));
 
-    let trial = echo(json!({ "tenant": "trial" }));
+    let trial = echo(&json!({ "tenant": "trial" }));
     let mut answers = Vec::new();
     for _ in 0..3 {
         answers.push(app.submit(&trial).await);
@@ -147,7 +149,7 @@ async fn zone_first_keeps_traffic_in_the_zone_until_that_is_full() {
     let far = TestWorker::start(&["--slots", "8", "--tag", "zone=us-1"]).await;
     let (app, _directory) = balancer(zone_first().await, json!({ "zone": "eu-1" }), &[&near, &far]).await;
     for _ in 0..5 {
-        assert_eq!(ran_on(&app, &echo(json!({}))).await, near.url);
+        assert_eq!(ran_on(&app, &echo(&json!({}))).await, near.url);
     }
     for count in 1..=3 {
         app.accept(&TestApp::call("sleep", &json!({ "ms": 60_000 }))).await;
@@ -159,14 +161,13 @@ async fn zone_first_keeps_traffic_in_the_zone_until_that_is_full() {
 #[tokio::test]
 async fn business_hours_give_another_priority_outside_and_leave_it_within() {
     let worker = TestWorker::start(&[]).await;
-    const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     // The first day of the epoch was a Thursday.
     let today = 3 + std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400;
     let neither_today_nor_tomorrow = DAYS[usize::try_from((today + 3) % 7).unwrap()];
     for (days, expected) in [(json!(DAYS), 50), (json!([neither_today_nor_tomorrow]), 3)] {
         let config = json!({ "days": days, "from": "00:00", "to": "24:00", "outside": { "set": 3 } });
         let (app, _directory) = balancer(business_hours().await, config, &[&worker]).await;
-        let id = app.accept(&with(echo(json!({})), json!({ "priority": 50 }))).await;
+        let id = app.accept(&with(echo(&json!({})), json!({ "priority": 50 }))).await;
         assert_eq!(app.ended(&id).await["priority"], expected);
     }
 }

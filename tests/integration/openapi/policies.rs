@@ -101,7 +101,7 @@ async fn the_schema_of_a_name_and_the_balancer_take_the_same() {
             let operation = bench.document.operation(id);
             let fits =
                 bench.document.problems(&operation.parameter("name").unwrap()["schema"], &name.into()).is_empty();
-            let encoded: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let encoded = name.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
             if encoded.is_empty() {
                 assert!(!fits, "{id}");
                 continue;

@@ -6,6 +6,9 @@ use crate::queue::ledger::store::Store;
 use crate::queue::{MAX_POSITION, OwedNotice, Requeued};
 use crate::task::{TaskId, Timestamp};
 
+/// How many priorities are looked at for the oldest task, for the lock's sake.
+const PRIORITIES: usize = 32;
+
 impl<S: Store> Lane<S> {
     /// Has a task that has ended wait again, behind its equals.
     pub(in crate::queue::ledger) fn requeue(&self, slot: u32, id: TaskId, expires_at: Timestamp) -> (Requeued, Change) {
@@ -33,5 +36,20 @@ impl<S: Store> Lane<S> {
         // A bounded count, for the lock's sake.
         let before = inner.ready.range(..queued.standing.order).take(MAX_POSITION + 1).count();
         (before <= MAX_POSITION).then_some(before as u64)
+    }
+
+    /// When the oldest queued task was submitted. Equals stand by arrival, so the first of each priority is enough; of priorities
+    /// beyond the first [`PRIORITIES`] nothing is known.
+    pub(in crate::queue::ledger) fn oldest_queued(&self) -> Option<Timestamp> {
+        let inner = self.inner.lock();
+        let mut next = inner.ready.first_key_value();
+        let mut oldest: Option<Timestamp> = None;
+        for _ in 0..PRIORITIES {
+            let Some((order, slot)) = next else { break };
+            let submitted = inner.entries.get(*slot as usize).map(|entry| entry.id.submitted_at());
+            oldest = oldest.into_iter().chain(submitted).min();
+            next = inner.ready.range(order.last_of_equals()..).next();
+        }
+        oldest
     }
 }

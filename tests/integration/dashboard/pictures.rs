@@ -1,0 +1,59 @@
+//! Pictures of all pages for `docs/screenshots`: `cargo test --test integration pictures -- --ignored`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::harness::{Page, Process};
+
+const KEY: &str = "demo-lb-key";
+const LIVE: &str = "document.querySelector('#live-state')?.dataset.state === 'live'";
+/// How long the demo runs before: a picture of empty charts says nothing.
+const TRAFFIC: Duration = Duration::from_mins(5);
+
+#[tokio::test]
+#[ignore = "makes pictures, which takes minutes, and looks at nothing"]
+async fn pictures_of_the_demo() {
+    let directory = tempfile::tempdir().unwrap();
+    let demo = Process::start(&["demo", "--port", "0"], &[], directory.path());
+    let url = demo.printed("Open     ").await;
+    let url = url.trim_end_matches('/');
+    let page = Page::open().await;
+    page.goto(&format!("{url}/dashboard/login")).await;
+    pictures(&page, "login").await;
+    tokio::time::sleep(TRAFFIC).await;
+    page.type_into("#key", KEY).await;
+    page.click("button[type=submit]").await;
+    page.until(LIVE).await;
+    for (name, path) in [("overview", "/dashboard"), ("workers", "/dashboard/workers"), ("logs", "/dashboard/logs")] {
+        page.goto(&format!("{url}{path}")).await;
+        page.until(LIVE).await;
+        pictures(&page, name).await;
+    }
+    page.goto(&format!("{url}/dashboard/workers")).await;
+    page.click(".card a").await;
+    page.until(
+        "document.querySelector('#try-function') !== null && document.querySelector('#tasks tbody tr') !== null",
+    )
+    .await;
+    page.until(LIVE).await;
+    pictures(&page, "worker").await;
+    page.goto(&format!("{url}/")).await;
+    pictures(&page, "landing").await;
+}
+
+async fn pictures(page: &Page, name: &str) {
+    for (width, height) in [(1440, 900), (390, 844)] {
+        for scheme in ["light", "dark"] {
+            page.resize(width, height).await;
+            page.scheme(scheme).await;
+            // Charts follow their size at the next frame, and lists at the next second.
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            page.picture(width < 600 && name != "logs", &file(name, width, scheme)).await;
+        }
+    }
+}
+
+fn file(name: &str, width: u32, scheme: &str) -> PathBuf {
+    let suffix = if scheme == "dark" { "-dark" } else { "" };
+    Path::new("docs/screenshots").join(format!("{name}-{width}{suffix}.png"))
+}
