@@ -26,6 +26,8 @@ mod warnings;
 mod webhooks;
 mod workers;
 
+use std::path::PathBuf;
+
 pub use auth::AuthSettings;
 pub use dashboard::DashboardSettings;
 pub use effective::{Effective, example};
@@ -97,10 +99,11 @@ impl Settings {
         }
     }
 
-    /// What finding a policy takes, whatever is wrong with the other variables; `None` if one of those is refused itself.
-    pub fn policy(source: &Source) -> Option<(PolicySettings, QueueSettings)> {
+    /// The settings of policies, whatever is wrong with the other variables; `None` if one of them is refused itself. Uploaded policies
+    /// are below the directory that comes with them, if that is known.
+    pub fn policy(source: &Source) -> Option<(PolicySettings, Option<PathBuf>)> {
         let reader = &mut Reader::new(source);
-        PolicySettings::read(reader).zip(QueueSettings::read(reader))
+        Some((PolicySettings::read(reader)?, QueueSettings::read(reader).map(|queue| queue.data_dir)))
     }
 
     /// Reads every setting from these pairs alone, for tests and the demo.

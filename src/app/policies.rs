@@ -14,7 +14,7 @@ use crate::task::{LaneKey, number_of};
 use crate::workers::{Fleet, Worker};
 
 /// Whether there is a policy as the settings ask for it; what is in its file is another matter.
-pub fn check_policy(choice: &PolicyChoice, directory: &Path, data_dir: &Path) -> Result<(), Problem> {
+pub fn check_policy(choice: &PolicyChoice, directory: &Path, data_dir: Option<&Path>) -> Result<(), Problem> {
     match choice {
         PolicyChoice::Unset => Ok(()),
         PolicyChoice::Native(name) => native(name).map(drop).map_err(|error| Problem::new("POLICY", error.to_string())),

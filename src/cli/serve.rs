@@ -41,7 +41,7 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
 /// The settings, checked as far as they can be without opening anything.
 pub(super) fn load(source: &Source) -> Result<Loaded, Vec<Problem>> {
     let unknown_policy = Settings::policy(source)
-        .and_then(|(policy, queue)| app::check_policy(&policy.choice, &policy.directory, &queue.data_dir).err());
+        .and_then(|(policy, data_dir)| app::check_policy(&policy.choice, &policy.directory, data_dir.as_deref()).err());
     let loaded = Settings::load(source);
     match unknown_policy {
         None => loaded,

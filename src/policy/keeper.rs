@@ -6,12 +6,14 @@
 //! | `rules`, `rules_file` | `policies.json` |
 //! | `plan` | which policy each lane should have by all that |
 //! | `reloader`, `refusals` | puts in force what these ask for; keeps the last good policy where that fails |
+//! | `lazy_loader` | compiles policies once there are any |
 //! | `versions` | what outlives a restart: versions to go back to, the policy that was activated |
 //! | `control` | uploading, activating, going back |
 //! | `catalogue` | what people are shown |
 
 mod catalogue;
 mod control;
+mod lazy_loader;
 mod library;
 mod plan;
 mod refusals;
@@ -25,7 +27,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -36,8 +37,9 @@ pub use catalogue::{AvailablePolicy, Catalogue, PolicyEvent, PolicySummary};
 pub use control::{ControlError, FILE_LIMIT};
 pub use versions::KeptVersion;
 
+use self::lazy_loader::LazyLoader;
 use self::reloader::Reloader;
-use super::{Loader, NATIVE_NAMES, PolicyEngine, PolicyLimits, Recorder, native};
+use super::{NATIVE_NAMES, PolicyEngine, PolicyLimits, Recorder, native};
 use crate::config::PolicySettings;
 use crate::task::Clock;
 
@@ -68,7 +70,7 @@ impl PolicyKeeper {
     /// Puts in force what there should be. A policy that cannot be used is no reason not to start: the native order takes its place,
     /// visibly. Compiling takes seconds for a large policy; the first decision is to be its own, so this waits for it.
     ///
-    /// `data_dir` is made if it is not there. What policies are asked and answer goes to `recorder`.
+    /// `data_dir` is made when there is something to keep. What policies are asked and answer goes to `recorder`.
     pub async fn start(
         settings: &PolicySettings,
         data_dir: &Path,
@@ -78,21 +80,21 @@ impl PolicyKeeper {
         let engine = PolicyEngine::with_failures(native(NATIVE_NAMES[0])?, settings.on_failure);
         let (settings, data_dir, started) = (settings.clone(), data_dir.to_owned(), engine.clone());
         let open = move || {
-            let loader = loader(&settings, &data_dir)?.recording(recorder);
+            let loader = LazyLoader::new(PolicyLimits::from(&settings), data_dir.join(CACHE), recorder);
             let mut reloader = Reloader::new(started, loader, clock, &settings, data_dir.join(UPLOADED));
             reloader.look(true);
             reloader.reload();
-            anyhow::Ok((settings.directory, reloader))
+            (settings.directory, reloader)
         };
-        let (directory, reloader) = tokio::task::spawn_blocking(open).await??;
+        let (directory, reloader) = tokio::task::spawn_blocking(open).await?;
         let catalogue = ArcSwap::from_pointee(reloader.catalogue());
         Ok(Self(Arc::new(Shared { engine, directory, catalogue, reloader: Mutex::new(reloader) })))
     }
 
     /// Whether there is a file for a policy of that name.
-    pub fn has_file(name: &str, directory: &Path, data_dir: &Path) -> bool {
+    pub fn has_file(name: &str, directory: &Path, data_dir: Option<&Path>) -> bool {
         let file = format!("{name}.wasm");
-        directory.join(&file).is_file() || data_dir.join(UPLOADED).join(&file).is_file()
+        directory.join(&file).is_file() || data_dir.is_some_and(|data| data.join(UPLOADED).join(&file).is_file())
     }
 
     /// The policies in force.
@@ -138,17 +140,6 @@ impl PolicyKeeper {
         };
         tokio::task::spawn_blocking(work).await.ok()
     }
-}
-
-fn loader(settings: &PolicySettings, data_dir: &Path) -> anyhow::Result<Loader> {
-    let limits = PolicyLimits::from(settings);
-    let kept = std::fs::create_dir_all(data_dir)
-        .map_err(anyhow::Error::from)
-        .and_then(|()| Ok(Loader::new(limits, Some(&data_dir.join(CACHE)))?));
-    kept.or_else(|error| {
-        tracing::warn!("compiled policies are not kept: {error}");
-        Loader::new(limits, None).context("no policies can be loaded")
-    })
 }
 
 impl std::fmt::Debug for PolicyKeeper {

@@ -7,7 +7,9 @@ use andera_lb::config::Settings;
 use andera_lb::dispatch::{Accepted, DispatchSettings, Dispatcher, Parts, Submission};
 use andera_lb::policy::{Candidates, Policy, PolicyEngine, RankContext};
 use andera_lb::queue::{MemoryQueue, QueueLimits};
-use andera_lb::task::{Attempt, Chance, Choice, Clock, Contract, LaneKey, TaskRequest, Timestamp, WorkerKey};
+use andera_lb::task::{
+    Attempt, Candidate, Chance, Choice, Clock, Contract, LaneKey, TaskRequest, Timestamp, WorkerKey,
+};
 use andera_lb::telemetry::Metrics;
 use andera_lb::upstream::{Answer, AnswerBody, Delivery, DeliveryError, Notice, Notifier, Upstream};
 use andera_lb::workers::{
@@ -111,11 +113,18 @@ async fn attempts(limits: &[u32], taken: u32, breaking: &'static str) -> Vec<Att
 
 /// Worker and choice of each attempt. Time stands still here.
 fn choices(attempts: Vec<Attempt>) -> Vec<(Arc<str>, Choice)> {
-    attempts.into_iter().map(|attempt| (attempt.worker, *attempt.why)).collect()
+    let choice = |attempt: Attempt| {
+        let signals = attempt.why.signals;
+        assert_eq!(*attempt.worker, format!("http://w{}", signals.worker), "the signals are those of the worker");
+        assert!(signals.slots > signals.used);
+        (attempt.worker, Choice { signals: Candidate::default(), ..*attempt.why })
+    };
+    attempts.into_iter().map(choice).collect()
 }
 
 fn choice(rank: u32, candidates: u32) -> Choice {
-    Choice { policy: "native:in-order".into(), rank, candidates, ..Choice::default() }
+    let (policy, version) = ("native:in-order".into(), env!("CARGO_PKG_VERSION").into());
+    Choice { policy, version, rank, candidates, ..Choice::default() }
 }
 
 #[tokio::test(start_paused = true)]

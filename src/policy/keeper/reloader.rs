@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::catalogue::{AvailablePolicy, Catalogue, History, PolicyEvent, PolicySummary};
+use super::lazy_loader::LazyLoader;
 use super::library::{Files, Library};
 use super::plan::{Sources, Wanted, WantedShadow};
 use super::refusals::Refusals;
@@ -16,7 +17,7 @@ use crate::config::{PolicyChoice, PolicySettings};
 use crate::policy::assigned::Assigned;
 use crate::policy::shadow::Shadow;
 use crate::policy::table::Table;
-use crate::policy::wasm::{CheckedPolicy, LoadError, Loader, Setup, WasmPolicy};
+use crate::policy::wasm::{CheckedPolicy, LoadError, Setup, WasmPolicy};
 use crate::policy::{PolicyEngine, PolicyLimits, Scope, native};
 use crate::task::{Clock, Timestamp};
 
@@ -25,7 +26,7 @@ const RULES_FILE: &str = "policies.json";
 /// Puts in force what files, rules and settings ask for. Everything here may block, for seconds where policies are compiled.
 pub(super) struct Reloader {
     engine: PolicyEngine,
-    loader: Loader,
+    loader: LazyLoader,
     clock: Clock,
     setting: PolicyChoice,
     limits: PolicyLimits,
@@ -58,7 +59,7 @@ pub(super) struct Loaded {
 impl Reloader {
     pub(super) fn new(
         engine: PolicyEngine,
-        loader: Loader,
+        loader: LazyLoader,
         clock: Clock,
         settings: &PolicySettings,
         uploaded: PathBuf,
