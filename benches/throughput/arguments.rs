@@ -28,6 +28,9 @@ pub(crate) struct Arguments {
     /// what the others are compared with.
     #[arg(long, value_delimiter = ',', conflicts_with = "nginx")]
     pub(crate) queues: Vec<String>,
+    /// The same with policies (`POLICY`, or a file), the queue in memory: for instance native:least-loaded,policies/dist/sticky.wasm.
+    #[arg(long, value_delimiter = ',', conflicts_with_all = ["nginx", "queues"])]
+    pub(crate) policies: Vec<String>,
     /// Writes the table to this file too.
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,

@@ -63,6 +63,8 @@ pub(crate) enum Contest {
     Nginx(PathBuf),
     /// Balancers with these queues.
     Queues(Vec<String>),
+    /// Balancers with these policies.
+    Policies(Vec<String>),
 }
 
 impl Fleet {
@@ -90,13 +92,18 @@ impl Fleet {
                 fleet.targets.push(worker_target.clone());
                 fleet.base = 1;
                 fleet.add_nginx(nginx, &worker_target).await?;
-                fleet.add_balancer(binary, BALANCER.to_owned(), "memory").await?;
+                fleet.add_balancer(binary, BALANCER.to_owned(), &[("QUEUE", "memory")]).await?;
             }
             Contest::Queues(queues) => {
                 for (n, queue) in queues.iter().enumerate() {
                     let same = queues[..n].iter().filter(|other| *other == queue).count();
                     let nth = if same == 0 { String::new() } else { format!(" ({})", same + 1) };
-                    fleet.add_balancer(binary, format!("QUEUE={queue}{nth}"), queue).await?;
+                    fleet.add_balancer(binary, format!("QUEUE={queue}{nth}"), &[("QUEUE", queue)]).await?;
+                }
+            }
+            Contest::Policies(policies) => {
+                for (n, policy) in policies.iter().enumerate() {
+                    fleet.add_policy(binary, policy, n).await?;
                 }
             }
         }
@@ -110,10 +117,25 @@ impl Fleet {
         self.add(target, &mut command).await
     }
 
-    async fn add_balancer(&mut self, binary: &Path, name: String, queue: &str) -> Result<()> {
+    /// A balancer with that policy: a value of `POLICY`, or a file.
+    async fn add_policy(&mut self, binary: &Path, policy: &str, n: usize) -> Result<()> {
+        let directory = format!("policies-{n}");
+        let mut chosen = policy;
+        if Path::new(policy).is_file() {
+            let folder = self.folder.path().join(&directory);
+            fs::create_dir(&folder)?;
+            fs::copy(policy, folder.join("bench.wasm"))?;
+            chosen = "wasm:bench";
+        }
+        let env = [("QUEUE", "memory"), ("POLICY", chosen), ("POLICIES_DIR", &*directory)];
+        self.add_balancer(binary, policy.to_owned(), &env).await
+    }
+
+    async fn add_balancer(&mut self, binary: &Path, name: String, env: &[(&str, &str)]) -> Result<()> {
         let [address] = free_addresses()?;
         let request = request(address, [("authorization", BALANCER_KEY), ("x-wr-auth", WORKER_KEY)])?;
-        let mut command = balancer_command(binary, address, queue);
+        let mut command = balancer_command(binary, address);
+        command.envs(env.iter().copied());
         command.env("DATA_DIR", format!("data-{}", self.proxies.len()));
         self.add(Target { name, address, request, proxy: None }, &mut command).await
     }
@@ -206,7 +228,7 @@ fn worker_command(binary: &Path, address: SocketAddr, socket_address: SocketAddr
     command
 }
 
-fn balancer_command(binary: &Path, address: SocketAddr, queue: &str) -> Command {
+fn balancer_command(binary: &Path, address: SocketAddr) -> Command {
     let mut command = Command::new(binary);
     command
         .arg("serve")
@@ -214,7 +236,6 @@ fn balancer_command(binary: &Path, address: SocketAddr, queue: &str) -> Command 
         .env("HOST", address.ip().to_string())
         .env("PORT", address.port().to_string())
         .env("WORKERS_FILE", "workers.json")
-        .env("QUEUE", queue)
         .env("LOG_LEVEL", "warn");
     command
 }

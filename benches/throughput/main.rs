@@ -4,7 +4,8 @@
 //! the machine hits all alike: trust the ratios more than the figures. CPU time per task is the honest one of the two, as
 //! throughput also depends on who shares the cores.
 //!
-//! With `--queues` it is balancers with different queues that are measured beside each other.
+//! With `--queues` it is balancers with different queues that are measured beside each other, with `--policies` such with different
+//! policies.
 //!
 //! ```sh
 //! cargo bench --bench throughput -- --out figures.md
@@ -53,7 +54,9 @@ async fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<()> {
     let plan = arguments.plan()?;
     let mut programs = vec![version(&arguments.binary, "--version")];
-    let contest = if arguments.queues.is_empty() {
+    let contest = if !arguments.policies.is_empty() {
+        Contest::Policies(arguments.policies.clone())
+    } else if arguments.queues.is_empty() {
         let nginx = nginx::find(arguments.nginx.as_deref())?;
         programs.push(version(&nginx, "-v"));
         Contest::Nginx(nginx)

@@ -21,11 +21,14 @@ const ODD: [&str; 6] =
 /// Bytes of a long text.
 const LONG: usize = 64 << 10;
 
+fn of(size: u32) -> String {
+    if size == 1 { "1 candidate".to_owned() } else { format!("{size} candidates") }
+}
+
 /// Decisions, each with its name.
 pub(super) fn decisions() -> Vec<(String, RankContext, Candidates)> {
     let usual = golden::context(7);
-    let mut all: Vec<_> =
-        SIZES.iter().map(|&size| (format!("{size} candidates"), usual.clone(), golden::fleet(size))).collect();
+    let mut all: Vec<_> = SIZES.iter().map(|&size| (of(size), usual.clone(), golden::fleet(size))).collect();
     let floats = [
         ("all zero", 0.0),
         ("negative", -1.0),
@@ -38,7 +41,7 @@ pub(super) fn decisions() -> Vec<(String, RankContext, Candidates)> {
     for (name, float) in floats {
         for size in [1, 8, 1_000] {
             let fleet = (0..size).map(|worker| signals(worker, float, 0)).collect();
-            all.push((format!("{size} candidates, signals {name}"), usual.clone(), fleet));
+            all.push((format!("{}, signals {name}", of(size)), usual.clone(), fleet));
         }
     }
     let fleet = (0..8).map(|_| signals(u32::MAX, f32::MAX, u32::MAX)).collect();
