@@ -10,6 +10,7 @@ mod auth;
 mod dashboard;
 mod dot_env;
 mod effective;
+mod inbox;
 mod kind;
 mod logging;
 mod policy;
@@ -29,6 +30,7 @@ mod workers;
 pub use auth::AuthSettings;
 pub use dashboard::DashboardSettings;
 pub use effective::{Effective, example};
+pub use inbox::InboxSettings;
 pub use logging::LoggingSettings;
 pub use policy::{FailureRule, PolicyChoice, PolicySettings};
 pub use problem::Problem;
@@ -61,6 +63,8 @@ pub struct Settings {
     pub queue: QueueSettings,
     /// The Redis of `QUEUE=redis`.
     pub redis: RedisSettings,
+    /// The inbox of `QUEUE=redis`.
+    pub inbox: InboxSettings,
     /// Who ranks the workers.
     pub policy: PolicySettings,
     /// What is logged.
@@ -123,6 +127,7 @@ impl Settings {
         let webhooks = WebhookSettings::read(reader);
         let queue = QueueSettings::read(reader);
         let redis = RedisSettings::read(reader);
+        let inbox = InboxSettings::read(reader);
         let policy = PolicySettings::read(reader);
         let logging = LoggingSettings::read(reader);
         let dashboard = DashboardSettings::read(reader);
@@ -134,6 +139,7 @@ impl Settings {
             webhooks: webhooks?,
             queue: queue?,
             redis: redis?,
+            inbox: inbox?,
             policy: policy?,
             logging: logging?,
             dashboard: dashboard?,

@@ -20,6 +20,7 @@ mod claim;
 mod embedded;
 mod error;
 mod filter;
+mod inbox;
 mod ledger;
 mod memory;
 mod notice;
@@ -42,6 +43,7 @@ pub use embedded::{
 };
 pub use error::QueueError;
 pub use filter::{LaneCounts, StateCounts, TaskFilter, TaskPage};
+pub use inbox::{Answered, Inbox, InboxAnswer, InboxJob};
 pub use memory::MemoryQueue;
 pub use notice::OwedNotice;
 pub use sealing::{DeriveError, Sealer};
@@ -206,6 +208,11 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// A notice has been given, or never will be. Changes nothing if the task does not owe it: on a repeat, or once it has been run
     /// again.
     async fn notice_done(&self, notice: OwedNotice) -> Result<(), QueueError>;
+
+    /// Where other tools leave tasks, if the store has such a place.
+    fn inbox(&self) -> Option<&dyn Inbox> {
+        None
+    }
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), QueueError>;

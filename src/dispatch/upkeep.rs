@@ -1,4 +1,4 @@
-//! What dispatch does on the side: renews leases, hears what the queue does by itself, looks for notices that are owed.
+//! What dispatch does on the side: renews leases, hears what the queue does by itself, looks for notices that are owed, reads the inbox.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,7 @@ impl Dispatcher {
             self.renew_leases(),
             self.hear_queue(),
             self.look_at_awaited(),
+            self.read_inbox(),
             notices
         );
     }
