@@ -37,9 +37,8 @@ impl Dispatcher {
         let mut answers: Vec<(Bytes, InboxAnswer)> = Vec::with_capacity(jobs.len());
         let mut left = false;
         for job in jobs {
-            let id = job.id.clone();
-            match self.answer_to(job, &mut touched).await {
-                Some(answer) => answers.push((id, answer)),
+            match self.answer_to(&job, &mut touched).await {
+                Some(answer) => answers.push((job.id, answer)),
                 None => left = true,
             }
         }
@@ -72,8 +71,8 @@ impl Dispatcher {
     }
 
     /// What becomes of a job; `None` leaves it for later.
-    async fn answer_to(self: &Arc<Self>, job: InboxJob, touched: &mut Touched) -> Option<InboxAnswer> {
-        let id = String::from_utf8_lossy(&job.id).into_owned();
+    async fn answer_to(self: &Arc<Self>, job: &InboxJob, touched: &mut Touched) -> Option<InboxAnswer> {
+        let id = String::from_utf8_lossy(&job.id);
         let task = match self.submission_of(job) {
             Ok(submission) => self.checked(submission, touched).await,
             Err(refusal) => Err(refusal),
@@ -89,7 +88,7 @@ impl Dispatcher {
     }
 
     /// The job as a client would have sent it.
-    fn submission_of(&self, job: InboxJob) -> Result<Submission, Refusal> {
+    fn submission_of(&self, job: &InboxJob) -> Result<Submission, Refusal> {
         let mut request = TaskRequest::parse(job.data.clone()).map_err(|bad| Refusal::new(bad.code, bad.message))?;
         match request.mode {
             // Nobody reads it.
