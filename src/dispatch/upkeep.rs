@@ -27,6 +27,7 @@ impl Dispatcher {
             self.hear_queue(),
             self.look_at_awaited(),
             self.read_inbox(),
+            self.tell_others(),
             notices
         );
     }
@@ -93,6 +94,7 @@ impl Dispatcher {
                 }
                 Ok(QueueEvent::EndedElsewhere(ending)) => self.hear_ending_elsewhere(ending.task),
                 Ok(QueueEvent::StopAsked(task)) => drop(self.flights.stop(task, StopReason::Cancelled)),
+                Ok(QueueEvent::News(text)) => self.hear_other(&text),
                 Ok(QueueEvent::Missed) => self.look_after_others().await,
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "fell behind the queue's events");

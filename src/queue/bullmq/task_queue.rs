@@ -319,6 +319,18 @@ impl TaskQueue for BullmqQueue {
         self.step(step).await.map(drop)
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn tell_others(&self, news: String) -> Result<(), QueueError> {
+        let live = self.link.live().await?;
+        let mut connection = live.connection.clone();
+        let mut publish = redis::cmd("PUBLISH");
+        publish.arg(format!("{}:andera-events", self.prefix)).arg(format!("news {} {news}", self.me));
+        self.link.hear(&live, publish.query_async(&mut connection)).await
+    }
+
     fn inbox(&self) -> Option<&dyn Inbox> {
         Some(self)
     }
