@@ -97,6 +97,7 @@ impl App {
             settings: DispatchSettings {
                 tasks: settings.tasks.clone(),
                 lease: settings.queue.lease,
+                inbox: settings.inbox.clone(),
                 policy_wait: settings.policy.wait,
             },
         });

@@ -10,6 +10,7 @@ mod auth;
 mod dashboard;
 mod dot_env;
 mod effective;
+mod inbox;
 mod kind;
 mod logging;
 mod policy;
@@ -31,6 +32,7 @@ use std::path::PathBuf;
 pub use auth::AuthSettings;
 pub use dashboard::DashboardSettings;
 pub use effective::{Effective, example};
+pub use inbox::InboxSettings;
 pub use logging::LoggingSettings;
 pub use policy::{FailureRule, PolicyChoice, PolicySettings};
 pub use problem::Problem;
@@ -63,6 +65,8 @@ pub struct Settings {
     pub queue: QueueSettings,
     /// The Redis of `QUEUE=redis`.
     pub redis: RedisSettings,
+    /// The inbox of `QUEUE=redis`.
+    pub inbox: InboxSettings,
     /// Who ranks the workers.
     pub policy: PolicySettings,
     /// What is logged.
@@ -126,6 +130,7 @@ impl Settings {
         let webhooks = WebhookSettings::read(reader);
         let queue = QueueSettings::read(reader);
         let redis = RedisSettings::read(reader);
+        let inbox = InboxSettings::read(reader);
         let policy = PolicySettings::read(reader);
         let logging = LoggingSettings::read(reader);
         let dashboard = DashboardSettings::read(reader);
@@ -137,6 +142,7 @@ impl Settings {
             webhooks: webhooks?,
             queue: queue?,
             redis: redis?,
+            inbox: inbox?,
             policy: policy?,
             logging: logging?,
             dashboard: dashboard?,

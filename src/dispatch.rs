@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `submit` | a submission becomes a task, and runs at once if a slot is free |
 //! | `batch` | many submissions at once |
+//! | `inbox` | takes in what others leave in the queue |
 //! | `admit` | asks the policy whether a submission becomes a task |
 //! | `client`, `patience` | a sync or stream client waits for its reply, and for how long |
 //! | `join` | a submission that is there already gets the reply of the task it repeats |
@@ -43,6 +44,7 @@ mod ending;
 mod events;
 mod exchange;
 mod flights;
+mod inbox;
 mod join;
 mod judge;
 mod lane;
@@ -81,7 +83,7 @@ use self::events::TaskEvents;
 use self::flights::Flights;
 use self::lane::Lanes;
 use self::notices::Notices;
-use crate::config::TaskSettings;
+use crate::config::{InboxSettings, TaskSettings};
 use crate::policy::PolicyEngine;
 use crate::queue::{ClaimRequest, RequestId, TaskQueue};
 use crate::task::{Chance, Clock};
@@ -120,6 +122,8 @@ pub struct DispatchSettings {
     pub tasks: TaskSettings,
     /// How long a claim holds without renewal.
     pub lease: Duration,
+    /// The keys of the workers, for tasks that others leave in the queue.
+    pub inbox: InboxSettings,
     /// When a task that a policy told to wait is asked for again at the latest.
     pub policy_wait: Duration,
 }

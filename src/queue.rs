@@ -20,6 +20,7 @@ mod claim;
 mod embedded;
 mod error;
 mod filter;
+mod inbox;
 mod ledger;
 mod memory;
 mod notice;
@@ -42,6 +43,7 @@ pub use embedded::{
 };
 pub use error::QueueError;
 pub use filter::{LaneCounts, StateCounts, TaskFilter, TaskPage};
+pub use inbox::{Answered, Inbox, InboxAnswer, InboxJob};
 pub use memory::MemoryQueue;
 pub use notice::OwedNotice;
 pub use sealing::{DeriveError, Sealer};
@@ -101,6 +103,8 @@ pub enum QueueEvent {
     EndedElsewhere(Ending),
     /// Somebody who does not run that task wants its run stopped.
     StopAsked(TaskId),
+    /// What another process on the same queue wanted the others to know ([`TaskQueue::tell_others`]).
+    News(String),
     /// What others did may not have been told for a while.
     Missed,
 }
@@ -206,6 +210,21 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// A notice has been given, or never will be. Changes nothing if the task does not owe it: on a repeat, or once it has been run
     /// again.
     async fn notice_done(&self, notice: OwedNotice) -> Result<(), QueueError>;
+
+    /// Whether other processes may use the same queue.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Tells them something ([`QueueEvent::News`]). Whether they hear it is not sure.
+    async fn tell_others(&self, _news: String) -> Result<(), QueueError> {
+        Ok(())
+    }
+
+    /// Where other tools leave tasks, if the store has such a place.
+    fn inbox(&self) -> Option<&dyn Inbox> {
+        None
+    }
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), QueueError>;

@@ -15,7 +15,7 @@ const TASKS_AT_ONCE: usize = 500;
 
 /// The lanes that a batch has put tasks into. Dropping it wakes each of them once: also when the client leaves in the middle.
 #[derive(Default)]
-struct Touched(HashMap<LaneKey, Arc<Lane>>);
+pub(super) struct Touched(HashMap<LaneKey, Arc<Lane>>);
 
 impl Drop for Touched {
     fn drop(&mut self) {
@@ -73,7 +73,11 @@ impl Dispatcher {
     }
 
     /// The task that one submission of a batch becomes.
-    async fn checked(self: &Arc<Self>, mut submission: Submission, touched: &mut Touched) -> Result<NewTask, Refusal> {
+    pub(super) async fn checked(
+        self: &Arc<Self>,
+        mut submission: Submission,
+        touched: &mut Touched,
+    ) -> Result<NewTask, Refusal> {
         debug_assert!(!submission.request.mode.client_waits(), "nobody waits for one task of a batch");
         if self.is_draining() {
             return Err(Refusal::shutting_down());

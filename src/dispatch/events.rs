@@ -7,6 +7,7 @@
 mod event;
 mod follow;
 mod hub;
+mod others;
 mod receiver;
 
 pub use event::TaskEvent;

@@ -1,4 +1,4 @@
-//! What dispatch does on the side: renews leases, hears what the queue does by itself, looks for notices that are owed.
+//! What dispatch does on the side: renews leases, hears what the queue does by itself, looks for notices that are owed, reads the inbox.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,8 @@ impl Dispatcher {
             self.renew_leases(),
             self.hear_queue(),
             self.look_at_awaited(),
+            self.read_inbox(),
+            self.tell_others(),
             notices
         );
     }
@@ -92,6 +94,7 @@ impl Dispatcher {
                 }
                 Ok(QueueEvent::EndedElsewhere(ending)) => self.hear_ending_elsewhere(ending.task),
                 Ok(QueueEvent::StopAsked(task)) => drop(self.flights.stop(task, StopReason::Cancelled)),
+                Ok(QueueEvent::News(text)) => self.hear_other(&text),
                 Ok(QueueEvent::Missed) => self.look_after_others().await,
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "fell behind the queue's events");

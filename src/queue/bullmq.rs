@@ -8,6 +8,7 @@
 //! begin with `andera-` (`scripts/base.lua`).
 //!
 //! - `link`: the connection, its loss and return; `hearing`: what other balancers tell; `rounds`: what falls due.
+//! - `inbox`: jobs that other tools leave in the queue `tasks`.
 //! - `steps`: calls of the script; `answer`: what it answers; `record`: tasks out of it.
 
 mod answer;
@@ -16,6 +17,7 @@ mod end;
 mod fixed;
 mod greeting;
 mod hearing;
+mod inbox;
 mod lane_name;
 mod link;
 mod listing;

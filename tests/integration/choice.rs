@@ -100,6 +100,7 @@ async fn attempts(limits: &[u32], taken: u32, breaking: &'static str) -> Vec<Att
         chance: Chance::seeded(1),
         settings: DispatchSettings {
             tasks: Settings::from_pairs([("LB_AUTH_KEY", "k")]).unwrap().tasks,
+            inbox: Settings::from_pairs([("LB_AUTH_KEY", "k")]).unwrap().inbox,
             lease: Duration::from_secs(15),
             policy_wait: Duration::from_millis(250),
         },

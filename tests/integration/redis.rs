@@ -3,6 +3,7 @@
 mod away;
 mod fleet;
 mod flows;
+mod inbox;
 mod interop;
 
 use serde_json::{Value, json};

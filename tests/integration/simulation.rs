@@ -126,6 +126,7 @@ impl Course {
             chance: chance.clone(),
             settings: DispatchSettings {
                 tasks: settings.tasks,
+                inbox: settings.inbox,
                 lease: Duration::from_secs(15),
                 policy_wait: Duration::from_millis(250),
             },

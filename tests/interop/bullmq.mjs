@@ -24,6 +24,32 @@ const commands = {
   pause: () => queue.pause(),
   resume: () => queue.resume(),
   isPaused: () => queue.isPaused(),
+  // Adds jobs; their ids.
+  async add(jobs) {
+    const added = []
+    for (const { data, options } of JSON.parse(jobs)) added.push((await queue.add('task', data, options)).id)
+    return added
+  },
+  // Adds a job and waits for its end.
+  async run(data, jobOptions) {
+    const events = new QueueEvents(queueName, options)
+    await events.waitUntilReady()
+    try {
+      const job = await queue.add('task', JSON.parse(data), JSON.parse(jobOptions ?? '{}'))
+      return { result: await job.waitUntilFinished(events) }
+    } catch (error) {
+      return { error: error.message }
+    } finally {
+      await events.close()
+    }
+  },
+  // The children of a job, by whether they have ended.
+  async children(id) { return (await Job.fromId(queue, id)).getDependencies() },
+  // Takes a job and dies with it.
+  async take() {
+    const worker = new Worker(queueName, null, { ...options, lockDuration: 1000 })
+    return (await worker.getNextJob('t')).id
+  },
   // Waits for the end of a job as its producer would.
   async await(id) {
     const events = new QueueEvents(queueName, options)
@@ -65,6 +91,6 @@ const commands = {
   },
 }
 
-say((await commands[command](...args)) ?? null)
+const answer = (await commands[command](...args)) ?? null
 await queue.close()
-process.exit(0)
+process.stdout.write(`${JSON.stringify(answer)}\n`, () => process.exit(0))

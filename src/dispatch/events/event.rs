@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::queue::{Claim, Settlement};
 use crate::task::{Attempt, ErrorCode, LaneKey, TaskId, TaskRecord, TaskSpec, TaskState, Timestamp};
 
@@ -35,7 +37,7 @@ pub struct TaskEvent {
 }
 
 /// What a task has done to come into its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Step {
     /// It was taken in.
     Submitted,

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::{broadcast, mpsc};
 
 use super::event::{Step, TaskEvent};
+use super::others::Outgoing;
 use crate::task::TaskId;
 
 /// Events kept for a receiver of all tasks' events that is behind.
@@ -20,13 +21,14 @@ const EVENT_BUFFER: usize = 4_096;
 const TASK_BUFFER: usize = 64;
 const SHARDS: usize = 16;
 
-/// Who listens to what happens to tasks. Costs a look at a counter while nobody does.
+/// Who listens to what happens to tasks. Costs a look at a counter and a flag while nobody does.
 #[derive(Debug)]
 pub(in crate::dispatch) struct TaskEvents {
     all: broadcast::Sender<Arc<TaskEvent>>,
     /// Receivers of any kind.
     listeners: AtomicUsize,
     prepared: AtomicU64,
+    pub(super) outgoing: Outgoing,
     /// The tasks that are watched or have something prepared. Sharded by the ids' last bits.
     shards: [Mutex<HashMap<TaskId, Followed, RandomState>>; SHARDS],
 }
@@ -52,6 +54,7 @@ impl Default for TaskEvents {
             all: broadcast::Sender::new(EVENT_BUFFER),
             listeners: AtomicUsize::new(0),
             prepared: AtomicU64::new(0),
+            outgoing: Outgoing::default(),
             shards: Default::default(),
         }
     }
@@ -61,12 +64,14 @@ impl TaskEvents {
     /// All events from now on; whoever has heard enough says so by [`Self::left`].
     pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<TaskEvent>> {
         self.listeners.fetch_add(1, Ordering::SeqCst);
+        self.outgoing.listener.notify_one();
         self.all.subscribe()
     }
 
     /// The events of one task from now on; the channel is closed when it is full.
     pub(super) fn subscribe_to(&self, task: TaskId) -> mpsc::Receiver<Arc<TaskEvent>> {
         self.listeners.fetch_add(1, Ordering::SeqCst);
+        self.outgoing.listener.notify_one();
         let (sender, events) = mpsc::channel(TASK_BUFFER);
         self.shard(task).lock().entry(task).or_default().watchers.push(sender);
         events
@@ -110,6 +115,17 @@ impl TaskEvents {
         }
     }
 
+    /// Tells of a step that another balancer has taken.
+    pub(super) fn tell_foreign(&self, event: TaskEvent) {
+        if self.has_listeners() {
+            let event = Arc::new(event);
+            let mut shard = self.shard(event.task).lock();
+            let followed = shard.entry(event.task).or_default();
+            self.pass_on(&mut followed.watchers, &event);
+            forget_idle(&mut shard, event.task);
+        }
+    }
+
     fn tell_prepared(&self, task: TaskId, number: u64) {
         let mut shard = self.shard(task).lock();
         let Some(followed) = shard.get_mut(&task) else { return };
@@ -137,8 +153,10 @@ impl TaskEvents {
         });
         for (_, first) in first.collect::<Vec<_>>() {
             self.pass_on(&mut followed.watchers, &first);
+            self.outgoing.push(&first);
         }
         self.pass_on(&mut followed.watchers, event);
+        self.outgoing.push(event);
     }
 
     fn pass_on(&self, watchers: &mut Vec<mpsc::Sender<Arc<TaskEvent>>>, event: &Arc<TaskEvent>) {
@@ -151,6 +169,11 @@ impl TaskEvents {
     fn is_heard(&self) -> bool {
         // A receiver is counted before it looks at the queue, and this is asked after the queue has taken the step: whoever looked
         // too early to see the step is seen here.
+        self.has_listeners() || self.outgoing.is_wanted()
+    }
+
+    /// Whether somebody listens here.
+    pub(super) fn has_listeners(&self) -> bool {
         self.listeners.load(Ordering::SeqCst) > 0
     }
 

@@ -62,6 +62,7 @@ impl BullmqQueue {
                 let state = TaskState::ALL.into_iter().find(|known| known.word() == state)?;
                 Some(QueueEvent::EndedElsewhere(Ending { task, state, code: ErrorCode::from_word(code) }))
             }
+            "news" => text.splitn(3, ' ').nth(2).map(|news| QueueEvent::News(news.to_owned())),
             "stop" => Some(QueueEvent::StopAsked(words.next()?.parse().ok()?)),
             _ => None,
         }

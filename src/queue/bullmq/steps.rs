@@ -26,8 +26,12 @@ impl Scripts {
             include_str!("scripts/claim.lua"),
             include_str!("scripts/steps.lua"),
         ];
-        let others =
-            [include_str!("scripts/change.lua"), include_str!("scripts/look.lua"), include_str!("scripts/upkeep.lua")];
+        let others = [
+            include_str!("scripts/change.lua"),
+            include_str!("scripts/look.lua"),
+            include_str!("scripts/upkeep.lua"),
+            include_str!("scripts/inbox.lua"),
+        ];
         let (tasks, others, run) = (tasks.concat(), others.concat(), include_str!("scripts/run.lua"));
         Self {
             frequent: Script::new(&[tasks.as_str(), run].concat()),

@@ -11,15 +11,27 @@ use super::answer::{Answer, no_word, number, word};
 use super::steps::Step;
 use super::{BullmqQueue, attempts, end, fixed, record, rounds};
 use crate::queue::{
-    Cancelled, Claim, ClaimRequest, Enqueued, LaneCounts, Lease, MAX_POSITION, NewTask, OwedNotice, QueueError,
+    Cancelled, Claim, ClaimRequest, Enqueued, Inbox, LaneCounts, Lease, MAX_POSITION, NewTask, OwedNotice, QueueError,
     QueueEvent, Released, Requeued, Settled, Settlement, StateCounts, TaskFilter, TaskPage, TaskQueue, Waiting,
 };
 use crate::task::{LaneKey, Mode, Priority, TaskId, TaskRecord, Timestamp};
 
+/// Of how many priorities the first task is looked at for the oldest one.
+const PRIORITIES: usize = 16;
+
 impl BullmqQueue {
     fn enqueue_step(&self, task: &NewTask, request: Option<&ClaimRequest>) -> Step {
+        let step = self.add_task(Step::new("enqueue"), task);
+        match request {
+            Some(request) => step.request(request),
+            None => step.text(""),
+        }
+    }
+
+    /// Adds a task to what a step is told.
+    pub(super) fn add_task(&self, step: Step, task: &NewTask) -> Step {
         let spec = &task.spec;
-        let step = Step::new("enqueue")
+        let step = step
             .lane(&spec.lane)
             .of(spec.id)
             .text(spec.function.to_string())
@@ -37,10 +49,7 @@ impl BullmqQueue {
         if let Some(at) = task.run_at {
             self.alarm.set(at);
         }
-        match request {
-            Some(request) => step.request(request),
-            None => step.text(""),
-        }
+        step
     }
 
     fn enqueued(&self, value: Value) -> Result<(Enqueued, Value), QueueError> {
@@ -274,6 +283,12 @@ impl TaskQueue for BullmqQueue {
         Ok(counts.unwrap_or(LaneCounts { lane: lane.clone(), counts: StateCounts::default(), paused: false }))
     }
 
+    async fn oldest_queued(&self, lane: &LaneKey) -> Result<Option<Timestamp>, QueueError> {
+        let firsts = Answer::expect(self.step(Step::new("oldest").lane(lane).of(PRIORITIES)).await?)?;
+        let ids = firsts.filter_map(|id| word(&id).parse::<TaskId>().ok());
+        Ok(ids.map(TaskId::submitted_at).min())
+    }
+
     async fn set_paused(&self, lane: &LaneKey, paused: bool) -> Result<(), QueueError> {
         self.step(Step::new("pause").lane(lane).flag(paused)).await?;
         if !paused {
@@ -302,6 +317,22 @@ impl TaskQueue for BullmqQueue {
     async fn notice_done(&self, notice: OwedNotice) -> Result<(), QueueError> {
         let step = Step::new("notice_done").of(notice.task).of(notice.ended_at.as_millis());
         self.step(step).await.map(drop)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn tell_others(&self, news: String) -> Result<(), QueueError> {
+        let live = self.link.live().await?;
+        let mut connection = live.connection.clone();
+        let mut publish = redis::cmd("PUBLISH");
+        publish.arg(format!("{}:andera-events", self.prefix)).arg(format!("news {} {news}", self.me));
+        self.link.hear(&live, publish.query_async(&mut connection)).await
+    }
+
+    fn inbox(&self) -> Option<&dyn Inbox> {
+        Some(self)
     }
 
     async fn ping(&self) -> Result<(), QueueError> {

@@ -84,6 +84,17 @@ impl Redis {
         .await;
     }
 
+    /// Says something to it, and gives what it answers.
+    pub(crate) async fn command(&self, words: &[&str]) -> Option<String> {
+        let client = ::redis::Client::open(("127.0.0.1", self.port)).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let mut command = ::redis::Cmd::new();
+        for word in words {
+            command.arg(word);
+        }
+        command.query_async(&mut connection).await.unwrap()
+    }
+
     /// Runs a command of the real `BullMQ` (`tests/interop/bullmq.mjs`) on the queue of a lane, and reads the JSON it ends with.
     pub(crate) async fn bullmq(&self, queue: &str, command: &[&str]) -> Value {
         self.any_bullmq("bullmq", queue, command).await

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use super::{balancer, hello, sleep};
-use crate::harness::{Redis, TestApp, TestWorker, until};
+use crate::harness::{Events, Redis, TestApp, TestWorker, names, until};
 
 #[tokio::test]
 async fn a_client_whose_task_ran_through_another_balancer_gets_its_answer() {
@@ -50,6 +50,23 @@ async fn cancel_pause_and_retry_work_from_any_of_them() {
     other.request("POST", &format!("/tasks/{id}/retry")).send().await.unwrap();
     worker.has_started(3).await;
     assert_eq!(other.ended(&id).await["attempts"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_happens_at_one_is_heard_at_another() {
+    let (redis, worker) = (Redis::start().await, TestWorker::start(&[]).await);
+    let with_worker = balancer(&redis, &[&worker], &[]).await;
+    let without = TestApp::start_for(&[], &redis.env(&[])).await;
+    let mut all = Events::open(&without, "/events").await;
+    // Late enough that the other one knows by then that somebody listens here.
+    let id = with_worker.accept(&hello(json!({ "options": { "delayMs": 2_500 } }))).await;
+    let one = Events::open(&without, &format!("/tasks/{id}/events")).await;
+    let heard = all.up_to("completed").await;
+    let ours: Vec<_> = heard.iter().filter(|(_, event)| event["taskId"] == *id).cloned().collect();
+    assert_eq!(names(&ours[ours.len() - 2..]), ["running", "completed"]);
+    let (_, running) = &ours[ours.len() - 2];
+    assert_eq!((&running["worker"], &running["function"]), (&json!(worker.url), &json!("hello")), "{running}");
+    assert_eq!(names(&one.all().await), ["delayed", "running", "completed"]);
 }
 
 #[tokio::test]

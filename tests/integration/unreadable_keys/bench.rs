@@ -67,6 +67,7 @@ impl Bench {
             chance: chance.clone(),
             settings: DispatchSettings {
                 tasks: Settings::from_pairs([("LB_AUTH_KEY", "k")]).unwrap().tasks,
+                inbox: Settings::from_pairs([("LB_AUTH_KEY", "k")]).unwrap().inbox,
                 lease: Duration::from_secs(15),
                 policy_wait: Duration::from_millis(250),
             },

@@ -31,6 +31,9 @@ local WAITING = base .. 'andera-waiting' -- how many tasks wait, in all lanes
 local BYTES = base .. 'andera-bytes' -- size of the tasks in ENDED
 local CHANNEL = base .. 'andera-events'
 
+-- The queue into which others put jobs (inbox.lua).
+local INBOX = base .. 'tasks:'
+
 -- Who tells the webhook of a task that it has failed; kept as long as that one looks for what is owed.
 local TELLER = base .. 'andera-teller:'
 local TELLER_MS = 15000
@@ -71,6 +74,7 @@ end
 --   f when it ended                 t how                         c why, in a word      b its size
 --   q its run is to be stopped     y its lease ran out, and it has not been claimed since
 --   a it was run again on request  u the balancer that has its client (streams)
+--   p the job of the inbox that it was taken in as
 local function life_of(job)
     local text = call('HGET', job, 'anderaLife')
     return text and cjson.decode(text)

@@ -34,6 +34,22 @@ function steps.newest(before, most)
     return call('ZREVRANGEBYLEX', TASKS, before == '' and '+' or '(' .. before, '-', 'LIMIT', 0, most)
 end
 
+-- The first task that is queued without a priority, and the first of each priority, the best few of them: the oldest is among these.
+function steps.oldest(lane, most)
+    local at = lane_base(lane)
+    local ids = { call('LINDEX', at .. 'wait', -1) or nil }
+    local from = '-inf'
+    for _ = 1, most do
+        local first = call('ZRANGEBYSCORE', at .. 'prioritized', from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+        if not first[1] then
+            break
+        end
+        ids[#ids + 1] = first[1]
+        from = string.format('%.0f', (math.floor(tonumber(first[2]) / PRIORITY_STEP) + 1) * PRIORITY_STEP)
+    end
+    return ids
+end
+
 local function counts_of(lane)
     local at = lane_base(lane)
     local cancelled = call('SCARD', at .. 'andera-cancelled')
