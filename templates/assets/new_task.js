@@ -18,7 +18,7 @@ const problem = h("p", { class: "problem", role: "alert", hidden: true });
 
 function show(original) {
   const options = original?.options ?? {};
-  const at = original && lanes.findIndex(({ group, contract }) => group === original.group && contract === original.contract);
+  const at = original ? lanes.findIndex(({ group, contract }) => group === original.group && contract === original.contract) : -1;
   const lane = h("select", { id: "lane" }, lanes.map(({ group, contract }, place) => h("option", { value: place }, `${group} / ${contract}`)), h("option", { value: OTHER }, original && at < 0 ? `${original.group} / ${original.contract}` : "Another lane …"));
   const group = control("group", { value: original?.group ?? "default", required: true });
   const contract = control("contract", { type: "number", step: "any", value: original?.contract ?? 1, required: true });
@@ -84,7 +84,7 @@ function show(original) {
 
   const own = Object.keys(options).filter((name) => name !== "idempotencyKey").length > 0;
   form.replaceChildren(
-    original && h("p", { class: "why" }, "Like ", h("a", { href: href(from), class: "mono" }, from), ". It gets the worker key that was given for that one, stays in its lane, and is ", original.mode === "webhook" ? "a webhook task too." : "async."),
+    original ? h("p", { class: "why" }, "Like ", h("a", { href: href(from), class: "mono" }, from), ". It gets the worker key that was given for that one, stays in its lane, and is ", original.mode === "webhook" ? "a webhook task too." : "async.") : "",
     h("div", { class: "pair" }, labelled("lane", "Lane", lane), original ? called : labelled("mode", "Mode", mode)),
     original ? "" : hook,
     named,
