@@ -148,6 +148,7 @@ async fn a_task_is_submitted_by_the_form_and_duplicated_with_its_own_key() {
     page.until("document.querySelector('#function') !== null").await;
     page.eval("{ const choose = document.querySelector('#function'); choose.value = 'hello'; choose.dispatchEvent(new Event('change')); }").await;
     page.type_into("#try-param-name", "Form").await;
+    page.eval("document.querySelector('#new details').open = true").await;
     page.type_into("#tenant", "acme").await;
     page.type_into("#worker-key", WORKER_KEY).await;
     page.click("#new button[type=submit]").await;
