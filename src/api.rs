@@ -38,6 +38,7 @@ pub use compression::layer as compression;
 pub use error::ApiError;
 pub use path::normalize_path;
 pub use task_json::TaskJson;
+pub use task_list::filter as task_filter_of;
 
 use crate::dispatch::Dispatcher;
 use crate::policy::PolicyKeeper;
@@ -79,6 +80,7 @@ pub fn resources() -> Router<ApiState> {
         .route("/tasks/{id}", get(tasks::show).delete(tasks::cancel).patch(tasks::change))
         .route("/tasks/{id}/retry", post(tasks::retry))
         .route("/tasks/{id}/promote", post(tasks::promote))
+        .route("/tasks/{id}/duplicate", post(tasks::duplicate))
         .route("/tasks/{id}/events", get(events::one))
         .route("/events", get(events::all))
         .route("/lanes", get(lanes::list))

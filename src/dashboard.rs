@@ -5,7 +5,7 @@
 //! | `access` | who may see the pages, and who may act |
 //! | `pages`, `assets`, `landing` | templates, the files that go with them, `/` |
 //! | `live` | the history of figures, and the stream of what changes |
-//! | `overview`, `workers`, `logs` | the pages |
+//! | `overview`, `workers`, `tasks`, `logs` | the pages |
 
 mod access;
 mod assets;
@@ -14,6 +14,7 @@ mod live;
 mod logs;
 mod overview;
 mod pages;
+mod tasks;
 mod workers;
 
 use std::sync::Arc;
@@ -90,6 +91,9 @@ pub fn router(state: DashboardState, api: ApiState, enabled: bool) -> Router {
         .route("/dashboard", get(overview::show))
         .route("/dashboard/workers", get(workers::show_all))
         .route("/dashboard/workers/{url}", get(workers::show_one))
+        .route("/dashboard/tasks", get(tasks::show_all))
+        .route("/dashboard/tasks/new", get(tasks::show_new))
+        .route("/dashboard/tasks/{id}", get(tasks::show_one))
         .route("/dashboard/logs", get(logs::show))
         .route("/dashboard/logout", post(access::log_out))
         .route_layer(for_page);
@@ -97,6 +101,8 @@ pub fn router(state: DashboardState, api: ApiState, enabled: bool) -> Router {
     let data = Router::new()
         .route("/dashboard/api/workers", get(workers::list))
         .route("/dashboard/api/workers/{url}/logs", get(workers::logs))
+        .route("/dashboard/api/tasks/export", get(tasks::export))
+        .route("/dashboard/api/tasks/{id}/sent", get(tasks::show_sent))
         .route("/dashboard/api/session", get(access::show_session))
         .route("/dashboard/api/history", get(live::history))
         .route("/dashboard/api/live", get(live::events))

@@ -40,7 +40,7 @@ pub(super) fn worker_key(headers: &HeaderMap) -> Result<WorkerKey, ApiError> {
     key.map(WorkerKey::new).ok_or_else(|| ApiError::new(ErrorCode::MissingWorkerKey, MISSING_WORKER_KEY))
 }
 
-fn accepted(task: TaskId, mode: Mode) -> Response {
+pub(super) fn accepted(task: TaskId, mode: Mode) -> Response {
     let mut response = if mode == Mode::Webhook {
         let message = "Task accepted, result will be sent to webhook";
         Json(json!({ "success": true, "message": message })).into_response()

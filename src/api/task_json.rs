@@ -100,7 +100,7 @@ impl<'a> From<&'a TaskView> for TaskJson<'a> {
 
 impl<'a> TaskJson<'a> {
     /// A task as lists show it: without its result.
-    pub(super) fn listed(view: &'a TaskView) -> Self {
+    pub fn listed(view: &'a TaskView) -> Self {
         Self::of(view, None)
     }
 

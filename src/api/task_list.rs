@@ -33,8 +33,8 @@ pub(super) async fn list(
     Ok(Json(ListJson { tasks, next: listing.next }).into_response())
 }
 
-/// Reads the parameters. Unknown and repeated ones are refused: a misspelt filter must not pass for none.
-fn filter(parameters: &[(String, String)]) -> Result<TaskFilter, ApiError> {
+/// Reads the parameters of `GET /tasks`. Unknown and repeated ones are refused: a misspelt filter must not pass for none.
+pub fn filter(parameters: &[(String, String)]) -> Result<TaskFilter, ApiError> {
     let mut filter = TaskFilter { limit: DEFAULT_LIMIT, ..TaskFilter::default() };
     let mut seen = HashSet::new();
     for (name, text) in parameters {

@@ -11,10 +11,11 @@ use http::{Request, StatusCode};
 use serde::Deserialize;
 
 use super::reply::name_task;
+use super::task::accepted;
 use super::task_json::TaskJson;
 use super::{ApiError, ApiState, body, query};
 use crate::dispatch::{CancelOutcome, TaskView};
-use crate::task::{ErrorCode, PriorityChange, TaskId, TaskState};
+use crate::task::{ErrorCode, Mode, PriorityChange, Replacements, TaskId, TaskState};
 
 /// The longest a client may wait for a task's end in one request.
 const MAX_WAIT: Duration = Duration::from_mins(5);
@@ -69,6 +70,22 @@ pub(super) async fn retry(State(state): State<ApiState>, id: GivenId) -> Result<
     let task = task_id(id)?;
     state.dispatcher.retry(task).await?;
     respond(task, state.dispatcher.task_view(task).await?)
+}
+
+/// Takes in a new task like that one, with its worker key.
+pub(super) async fn duplicate(
+    State(state): State<ApiState>,
+    id: GivenId,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let task = task_id(id)?;
+    let (head, body) = request.into_parts();
+    let body = body::read(&head.headers, body, state.body_limit).await?;
+    if !body.is_empty() && !body::is_json(&head.headers) {
+        return Err(ApiError::new(ErrorCode::UnsupportedMediaType, "The content type must be application/json"));
+    }
+    let new = state.dispatcher.duplicate(task, &Replacements::parse(&body)?).await?;
+    Ok(accepted(new, Mode::Async))
 }
 
 /// Makes a delayed task claimable now.

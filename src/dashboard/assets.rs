@@ -25,7 +25,7 @@ macro_rules! built_in {
 }
 
 /// The built-in files, by name.
-const BUILT_IN: [(&str, &str); 16] = built_in![
+const BUILT_IN: [(&str, &str); 22] = built_in![
     "actions.js",
     "app.css",
     "chart.js",
@@ -35,8 +35,14 @@ const BUILT_IN: [(&str, &str); 16] = built_in![
     "log_view.js",
     "login.js",
     "logs.js",
+    "new_task.js",
     "overview.js",
     "shell.js",
+    "task.js",
+    "task_actions.js",
+    "task_view.js",
+    "tasks.css",
+    "tasks.js",
     "theme.js",
     "try_it.js",
     "worker.js",

@@ -20,15 +20,19 @@ macro_rules! built_in {
 }
 
 /// The built-in templates, by name.
-const BUILT_IN: [(&str, &str); 10] = built_in![
+const BUILT_IN: [(&str, &str); 14] = built_in![
     "base.html",
     "first_worker.html",
     "icons.html",
     "landing.html",
     "login.html",
     "logs.html",
+    "new_task.html",
+    "no_task.html",
     "no_worker.html",
     "overview.html",
+    "task.html",
+    "tasks.html",
     "worker.html",
     "workers.html",
 ];
@@ -38,18 +42,20 @@ const BUILT_IN: [(&str, &str); 10] = built_in![
 pub(super) enum Page {
     Overview,
     Workers,
+    Tasks,
     Logs,
 }
 
 impl Page {
     /// In the order of the navigation.
-    const ALL: [Self; 3] = [Self::Overview, Self::Workers, Self::Logs];
+    const ALL: [Self; 4] = [Self::Overview, Self::Workers, Self::Tasks, Self::Logs];
 
     /// Its address, its name, and its picture in `icons.html`.
     const fn link(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Overview => ("/dashboard", "Overview", "overview"),
             Self::Workers => ("/dashboard/workers", "Workers", "workers"),
+            Self::Tasks => ("/dashboard/tasks", "Tasks", "tasks"),
             Self::Logs => ("/dashboard/logs", "Logs", "logs"),
         }
     }

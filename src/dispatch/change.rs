@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::repeat::{BRIEF, until_clear};
 use super::submit::refusal;
-use super::{Dispatcher, Refusal, TaskEvent};
+use super::{Accepted, Dispatcher, Refusal, Submission, TaskEvent};
 use crate::queue::Requeued;
-use crate::task::{ErrorCode, Mode, Priority, TaskId, TaskRecord, TaskState};
+use crate::task::{ErrorCode, Mode, Priority, Replacements, TaskId, TaskRecord, TaskState};
 
 impl Dispatcher {
     /// Runs a task that has ended again, as the same task; nobody's connection waits for it.
@@ -37,6 +37,19 @@ impl Dispatcher {
                 Ok(())
             }
             Requeued::Unknown => Err(unknown(id)),
+        }
+    }
+
+    /// Takes in a new task like that one, with its worker key; says which.
+    pub async fn duplicate(self: &Arc<Self>, id: TaskId, own: &Replacements) -> Result<TaskId, Refusal> {
+        let record = self.record(id).await?;
+        let worker_key = record.spec.worker_key.clone();
+        if !worker_key.is_readable() {
+            return Err(Refusal::credential_unreadable().of(id));
+        }
+        let request = own.request(&record.spec).map_err(|bad| Refusal::new(bad.code, bad.message))?;
+        match self.submit(Submission { request, worker_key, idempotency: None }).await? {
+            Accepted::Queued(new) | Accepted::Replied(new, _) => Ok(new),
         }
     }
 

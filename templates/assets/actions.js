@@ -7,10 +7,10 @@ export const send = (method, path, options = {}) =>
   fetch(`/dashboard/api${path}`, { ...options, method, headers: { ...options.headers, "x-csrf-token": csrf() } });
 
 /** Sends an action; what went wrong is thrown as a sentence. */
-export async function act(method, path) {
+export async function act(method, path, options) {
   let response;
   try {
-    response = await send(method, path);
+    response = await send(method, path, options);
   } catch {
     throw new Error("The balancer does not answer.");
   }

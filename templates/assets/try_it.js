@@ -1,7 +1,7 @@
 // A form made from a function's parameters, and what comes of it.
 
 import { send } from "./actions.js";
-import { byId, h } from "./dom.js";
+import { h } from "./dom.js";
 import { millis } from "./format.js";
 
 const NUMBERS = ["number", "integer", "float"];
@@ -56,31 +56,34 @@ export function tryIt(form, result, lane, functions) {
   });
 }
 
-function labelled(id, text, control, about) {
+/** A control with its label, and perhaps a hint. */
+export function labelled(id, text, control, about) {
   const hint = about && h("small", { id: `${id}-about` }, about);
   if (hint) control.setAttribute("aria-describedby", hint.id);
   return h("div", { class: "field" }, h("label", { for: id }, text), control, hint);
 }
 
-function input(name, { type = "any", required = false, default: preset }) {
+/** The control of one parameter, and how to read it; `given` is what it shows first. */
+export function input(name, { type = "any", required = false, default: preset }, given) {
   const id = `try-param-${name}`;
   const hint = preset === undefined ? type : `${type}, else ${JSON.stringify(preset)}`;
   const mark = required && h("span", { class: "req" }, " required");
   const label = h("label", { for: id }, h("code", {}, name), " ", h("small", {}, hint), mark);
   if (type === "boolean") {
-    const box = h("input", { id, type: "checkbox", checked: preset === true });
+    const box = h("input", { id, type: "checkbox", checked: (given ?? preset) === true });
     return { name, node: h("div", { class: "field check" }, box, label), value: () => box.checked };
   }
   const placeholder = preset === undefined ? null : String(typeof preset === "object" ? JSON.stringify(preset) : preset);
   if (type === "string") {
-    const text = h("input", { id, required, placeholder, spellcheck: "false" });
+    const text = h("input", { id, required, placeholder, spellcheck: "false", value: given });
     return { name, node: h("div", { class: "field" }, label, text), value: () => text.value || undefined };
   }
   if (NUMBERS.includes(type)) {
-    const number = h("input", { id, type: "number", step: type === "integer" ? "1" : "any", required, placeholder });
+    const number = h("input", { id, type: "number", step: type === "integer" ? "1" : "any", required, placeholder, value: given });
     return { name, node: h("div", { class: "field" }, label, number), value: () => (number.value === "" ? undefined : Number(number.value)) };
   }
   const area = h("textarea", { id, rows: 3, required, placeholder: placeholder ?? "JSON", spellcheck: "false" });
+  if (given !== undefined) area.value = JSON.stringify(given, null, 2);
   const value = () => {
     if (area.value.trim() === "") return undefined;
     try {
@@ -92,7 +95,8 @@ function input(name, { type = "any", required = false, default: preset }) {
   return { name, node: h("div", { class: "field" }, label, area), value };
 }
 
-async function run(task, key, result) {
+/** Runs a task and shows what comes of it. */
+export async function run(task, key, result) {
   const began = performance.now();
   const output = h("pre", { tabindex: "0", "aria-label": "Answer" });
   const about = h("p", { class: "soft" }, "Running …");
@@ -106,7 +110,7 @@ async function run(task, key, result) {
     if (task.mode === "stream" && response.ok) await follow(response, output);
     else output.textContent = pretty(await response.text());
     const took = millis(performance.now() - began);
-    about.replaceChildren(h("span", { class: `tone ${tone}` }, `${response.status}`), ` in ${took}`, ...(timing ? [` (${timed(timing)})`] : []), ...(id ? [" · ", h("code", {}, id)] : []));
+    about.replaceChildren(h("span", { class: `tone ${tone}` }, `${response.status}`), ` in ${took}`, ...(timing ? [` (${timed(timing)})`] : []), ...(id ? [" · ", h("a", { href: `/dashboard/tasks/${id}`, class: "mono" }, id)] : []));
   } catch {
     about.replaceChildren(h("span", { class: "tone bad" }, "The connection broke off"));
   }

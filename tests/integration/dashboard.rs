@@ -5,4 +5,5 @@ mod live;
 mod pages;
 mod pictures;
 mod session;
+mod tasks;
 mod workers;

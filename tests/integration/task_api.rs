@@ -3,6 +3,7 @@
 mod actions;
 mod cancel;
 mod change;
+mod duplicate;
 mod events;
 mod keys;
 mod lanes;

@@ -6,15 +6,24 @@ use super::session::{Session, client, hand_in};
 use crate::harness::{Answer, LB_KEY, TestApp};
 
 const READ_ONLY_KEY: &str = "read-only-key-of-the-tests";
-const PAGES: [&str; 4] =
-    ["/dashboard", "/dashboard/workers", "/dashboard/workers/aHR0cDovL2g", "/dashboard/logs?level=warn&q=a%20b"];
-const DATA: [&str; 8] = [
+const PAGES: [&str; 7] = [
+    "/dashboard",
+    "/dashboard/workers",
+    "/dashboard/workers/aHR0cDovL2g",
+    "/dashboard/logs?level=warn&q=a%20b",
+    "/dashboard/tasks?state=failed",
+    "/dashboard/tasks/new",
+    "/dashboard/tasks/018c0000-0000-7000-8000-000000000000",
+];
+const DATA: [&str; 10] = [
     "/dashboard/api/workers",
     "/dashboard/api/workers/aHR0cDovL2g/logs",
     "/dashboard/api/live?of=overview",
     "/dashboard/api/history?range=5m",
     "/dashboard/api/session",
     "/dashboard/api/tasks",
+    "/dashboard/api/tasks/export?format=csv",
+    "/dashboard/api/tasks/018c0000-0000-7000-8000-000000000000/sent",
     "/dashboard/api/events",
     "/dashboard/api/lanes",
 ];

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::harness::{Page, Process};
+use serde_json::json;
+
+use crate::harness::app::client;
+use crate::harness::{Answer, Page, Process};
 
 const KEY: &str = "demo-lb-key";
 const LIVE: &str = "document.querySelector('#live-state')?.dataset.state === 'live'";
@@ -41,6 +44,38 @@ async fn pictures_of_the_demo() {
     pictures(&page, "landing").await;
 }
 
+/// Those of tasks need no long history, so they have a demo of their own.
+#[tokio::test]
+#[ignore = "makes pictures, and looks at nothing"]
+async fn pictures_of_tasks() {
+    let directory = tempfile::tempdir().unwrap();
+    let demo = Process::start(&["demo", "--port", "0"], &[], directory.path());
+    let url = demo.printed("Open     ").await;
+    let url = url.trim_end_matches('/');
+    let fails = json!({
+        "group": "default", "contract": 1, "function": "fail", "mode": "async",
+        "input": { "times": 2, "message": "The disk of the worker was full" }, "options": { "tenant": "acme" },
+    });
+    let task = client().post(format!("{url}/task")).header("authorization", KEY);
+    let task =
+        Answer::of(task.header("x-wr-auth", "demo-worker-key").json(&fails).send().await.unwrap()).await.task_id();
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let page = Page::open().await;
+    page.goto(&format!("{url}/dashboard/login")).await;
+    page.type_into("#key", KEY).await;
+    page.click("button[type=submit]").await;
+    page.until(LIVE).await;
+    for (name, path) in [
+        ("tasks", "/dashboard/tasks".to_owned()),
+        ("task", format!("/dashboard/tasks/{task}")),
+        ("new-task", "/dashboard/tasks/new".to_owned()),
+    ] {
+        page.goto(&format!("{url}{path}")).await;
+        page.until(LIVE).await;
+        pictures(&page, name).await;
+    }
+}
+
 async fn pictures(page: &Page, name: &str) {
     for (width, height) in [(1440, 900), (390, 844)] {
         for scheme in ["light", "dark"] {
@@ -48,7 +83,7 @@ async fn pictures(page: &Page, name: &str) {
             page.scheme(scheme).await;
             // Charts follow their size at the next frame, and lists at the next second.
             tokio::time::sleep(Duration::from_millis(1_500)).await;
-            page.picture(width < 600 && name != "logs", &file(name, width, scheme)).await;
+            page.picture(width < 600 && !["logs", "tasks"].contains(&name), &file(name, width, scheme)).await;
         }
     }
 }

@@ -95,6 +95,10 @@ async fn of_one_task(bench: &Bench, covered: &mut Covered) {
     gone(bench, &again).await;
     bench.run("retryTask", "queued", of(&again), covered).await;
     gone(bench, &again).await;
+    for example in ["same", "input"] {
+        let ask = Ask { example: Some(example.to_owned()), ..of(&completed) };
+        bench.run("duplicateTask", example, ask, covered).await;
+    }
     let promoted = delayed(bench, "nobody").await;
     bench.run("promoteTask", "queued", of(&promoted), covered).await;
     gone(bench, &promoted).await;

@@ -4,12 +4,13 @@ use super::{UNKNOWN, error, refused, send};
 use crate::harness::app::client;
 use crate::harness::{Answer, TestApp};
 
-const ROUTES: [(&str, &str); 11] = [
+const ROUTES: [(&str, &str); 12] = [
     ("GET", "/tasks"),
     ("DELETE", "/tasks/{id}"),
     ("PATCH", "/tasks/{id}"),
     ("POST", "/tasks/{id}/retry"),
     ("POST", "/tasks/{id}/promote"),
+    ("POST", "/tasks/{id}/duplicate"),
     ("GET", "/tasks/{id}/events"),
     ("GET", "/events"),
     ("POST", "/tasks/actions"),
