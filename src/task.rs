@@ -11,6 +11,7 @@ mod hash;
 mod id;
 mod idempotency;
 mod lane;
+pub(crate) mod lane_name;
 mod mode;
 mod options;
 mod priority;

@@ -25,9 +25,15 @@ macro_rules! built_in {
 }
 
 /// The built-in files, by name.
-const BUILT_IN: [(&str, &str); 16] = built_in![
+const BUILT_IN: [(&str, &str); 23] = built_in![
     "actions.js",
     "app.css",
+    "board.css",
+    "bull.js",
+    "bull_api.js",
+    "bull_job.js",
+    "bull_queue.js",
+    "bull_view.js",
     "chart.js",
     "dom.js",
     "format.js",
@@ -36,6 +42,7 @@ const BUILT_IN: [(&str, &str); 16] = built_in![
     "login.js",
     "logs.js",
     "overview.js",
+    "policies.js",
     "shell.js",
     "theme.js",
     "try_it.js",

@@ -71,6 +71,21 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Forgets a task; one that waits is cancelled first. One that runs is left alone.
+    pub async fn remove(self: &Arc<Self>, id: TaskId) -> Result<(), Refusal> {
+        if self.record(id).await?.state.is_waiting() {
+            self.cancel(id).await.map_err(|error| refusal(&error).of(id))?;
+        }
+        let forgotten = until_clear(BRIEF, |_| self.queue.forget(id)).await;
+        if forgotten.answer.map_err(|error| refusal(&error).of(id))? || forgotten.repeated {
+            tracing::info!(task = %id, "forgotten on request");
+            return Ok(());
+        }
+        // It is gone, or has begun to run.
+        self.record(id).await?;
+        Err(not_ended(id))
+    }
+
     async fn record(&self, id: TaskId) -> Result<TaskRecord, Refusal> {
         self.queue.get(id).await.map_err(|error| refusal(&error).of(id))?.ok_or_else(|| unknown(id))
     }
