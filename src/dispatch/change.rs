@@ -77,13 +77,17 @@ impl Dispatcher {
             self.cancel(id).await.map_err(|error| refusal(&error).of(id))?;
         }
         let forgotten = until_clear(BRIEF, |_| self.queue.forget(id)).await;
-        if forgotten.answer.map_err(|error| refusal(&error).of(id))? || forgotten.repeated {
-            tracing::info!(task = %id, "forgotten on request");
-            return Ok(());
+        if !forgotten.answer.map_err(|error| refusal(&error).of(id))? {
+            match self.record(id).await {
+                // It has begun to run.
+                Ok(_) => return Err(not_ended(id)),
+                // An earlier try has done it.
+                Err(gone) if gone.code == ErrorCode::TaskNotFound && forgotten.repeated => {}
+                Err(refusal) => return Err(refusal),
+            }
         }
-        // It is gone, or has begun to run.
-        self.record(id).await?;
-        Err(not_ended(id))
+        tracing::info!(task = %id, "forgotten on request");
+        Ok(())
     }
 
     async fn record(&self, id: TaskId) -> Result<TaskRecord, Refusal> {

@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{LB_KEY, Page, Say, StubWorker, TestApp, TestWorker, WORKER_KEY};
+use crate::harness::{LB_KEY, Page, Say, StubWorker, TestApp, TestWorker, WORKER_KEY, with};
 
-const READ_ONLY_KEY: &str = "read-only-key-of-the-tests";
-const LIVE: &str = "document.querySelector('#live-state')?.dataset.state === 'live'";
+pub(super) const READ_ONLY_KEY: &str = "read-only-key-of-the-tests";
+pub(super) const LIVE: &str = "document.querySelector('#live-state')?.dataset.state === 'live'";
 
 /// What the page shows in the row of the lane `default / 1`, at that column from the right.
 fn lane_cell(from_right: usize) -> String {
     format!("[...document.querySelectorAll('[data-lane=\"default/1\"] td')].at(-{from_right}).innerText")
 }
 
-fn is_quiet(page: &Page, app: &TestApp) {
+pub(super) fn is_quiet(page: &Page, app: &TestApp) {
     is_quiet_but_for(page, app, None);
 }
 
@@ -172,7 +172,10 @@ async fn no_page_is_wider_than_a_phone_or_has_a_serious_barrier() {
     let app = TestApp::start_for(&[&worker.url, &twin.url, &odd.url, gone], &[]).await;
     app.sees(&worker.url, "ready").await;
     app.sees(&odd.url, "ready").await;
-    assert_eq!(app.submit(&TestApp::call("hello", &json!({}))).await.status, 200);
+    let task = app.accept(&TestApp::call("hello", &json!({}))).await;
+    assert_eq!(app.ended(&task).await["state"], "completed");
+    let failed = app.accept(&with(TestApp::call("fail", &json!({})), json!({ "options": { "attempts": 1 } }))).await;
+    assert_eq!(app.ended(&failed).await["state"], "failed");
     let page = Page::open().await;
     page.goto(&format!("{}/dashboard/login", app.url)).await;
     barriers(&page, &axe, "/dashboard/login").await;
@@ -187,7 +190,12 @@ async fn no_page_is_wider_than_a_phone_or_has_a_serious_barrier() {
         "/dashboard/workers?view=table".to_owned(),
         format!("/dashboard/workers/{}", name(&worker.url)),
         format!("/dashboard/workers/{}", name(&odd.url)),
+        "/dashboard/policies".to_owned(),
         "/dashboard/logs".to_owned(),
+        "/bull".to_owned(),
+        "/bull/queue/tasks.default.1".to_owned(),
+        format!("/bull/queue/tasks.default.1/{task}"),
+        format!("/bull/queue/tasks.default.1/{failed}"),
     ] {
         page.goto(&format!("{}{path}", app.url)).await;
         page.until(LIVE).await;
