@@ -11,6 +11,11 @@ fn button(word: &str) -> String {
     format!("[aria-label='{word} mine']")
 }
 
+/// That the policy in force is that one.
+fn says(policy: &str) -> String {
+    format!("document.querySelector('#in-force h2 code')?.innerText === '{policy}'")
+}
+
 async fn upload(app: &TestApp, file: Vec<u8>) -> serde_json::Value {
     let request = app.request("PUT", "/policies/mine").header("content-type", "application/wasm").body(file);
     let answer = Answer::of(request.send().await.unwrap()).await;
@@ -31,12 +36,12 @@ async fn a_policy_is_activated_rolled_back_and_deactivated_from_the_page() {
     page.log_in(&app, LB_KEY).await;
     page.goto(&format!("{}/dashboard/policies", app.url)).await;
     page.until(LIVE).await;
-    page.shows("native:least-loaded").await;
+    page.until(&says("native:least-loaded")).await;
     page.shows("No policies of your own yet").await;
 
     let first = upload(&app, Guest::ranker(FIRST).module()).await;
     page.click(&button("Activate")).await;
-    page.shows("wasm:mine").await;
+    page.until(&says("wasm:mine")).await;
     assert_eq!(in_force(&app).await["sha256"], first);
     let second = upload(&app, Guest::ranker(&format!("(nop) {FIRST}")).module()).await;
     assert_eq!(in_force(&app).await["sha256"], second);
@@ -48,7 +53,7 @@ async fn a_policy_is_activated_rolled_back_and_deactivated_from_the_page() {
     assert_eq!(app.submit(&TestApp::call("hello", &json!({}))).await.status, 200);
     page.until("/Calls[^]*?1 ·/.test(document.querySelector('#in-force').innerText)").await;
     page.click(&button("Deactivate")).await;
-    page.shows("native:least-loaded").await;
+    page.until(&says("native:least-loaded")).await;
     assert_eq!(in_force(&app).await["policy"], "native:least-loaded");
     is_quiet(&page, &app);
 }
