@@ -52,7 +52,7 @@ function draw() {
   const shown = queues.filter(({ name, description }) => `${name} ${description}`.toLowerCase().includes(text));
   const by = (queue) => (sort.value === "waiting" ? waiting(queue.counts) : queue.counts[sort.value]);
   if (sort.value !== "name") shown.sort((a, b) => by(b) - by(a));
-  setText(note, `${queues.length} ${queues.length === 1 ? "queue" : "queues"}: a lane each`);
+  setText(note, `${queues.length} ${queues.length === 1 ? "queue" : "queues"}`);
   fill(list, shown, () => {
     if (shown.length > 0) return shown.map(card);
     return h("div", { class: "panel empty" }, queues.length ? h("strong", {}, "No queue has that in its name") : [h("strong", {}, "No queues yet"), h("p", {}, "A queue appears with the first worker or task of its lane. ", h("a", { href: "/dashboard/workers" }, "Add a worker"))]);

@@ -3,7 +3,7 @@
 import { byId, fill, h, island, mayAct, parameters, setText, toast } from "./dom.js";
 import { ago, count, host } from "./format.js";
 import { ask, follow, jobPath, queuePath } from "./bull_api.js";
-import { DONE, TONES, WORDS, actionsOf, jobLink, legend, queueLink, share } from "./bull_view.js";
+import { DONE, TONES, WORDS, actionsOf, jobLink, queueLink, share } from "./bull_view.js";
 
 const { queue: name } = island();
 const address = parameters();
@@ -138,12 +138,11 @@ function draw() {
     queue.isPaused && h("p", { class: "tone info" }, "Paused: what waits stays"),
     !queue.hasWorkers && h("p", { class: "tone warn" }, "No worker of this lane is ready"),
     share(queue.counts),
-    legend(queue.counts),
   ]);
   fill(tabs, [queue.counts, here], () =>
     queue.statuses
       .filter((state) => state !== "waiting-children")
-      .map((state) => h("a", { href: queueLink(name, state === "latest" ? "" : `?status=${state}`), "aria-current": here === state ? "page" : null }, state, state in queue.counts ? h("span", {}, count(queue.counts[state])) : null)),
+      .map((state) => h("a", { class: state, href: queueLink(name, state === "latest" ? "" : `?status=${state}`), "aria-current": here === state ? "page" : null }, state, state in queue.counts ? h("span", {}, count(queue.counts[state])) : null)),
   );
   if (mayAct()) {
     fill(whole, [queue.counts[here] > 0, queue.isPaused], forAll);

@@ -2,19 +2,19 @@
 
 import { act, get, send } from "./actions.js";
 import { byId, fill, h, mayAct, setText, toast } from "./dom.js";
-import { ago, count } from "./format.js";
+import { ago, count, millis } from "./format.js";
 import { listen } from "./live.js";
 
 const PAUSE = 3000;
 const TONES = { ok: ["ok", "In order"], failing: ["bad", "Failing: left alone for a while"], missing: ["bad", "Missing: the native order takes its place"] };
 
-const micros = (time) => (time === null ? "–" : time < 1000 ? `${Math.round(time * 10) / 10} µs` : `${Math.round(time / 100) / 10} ms`);
+const micros = (time) => (time === null ? "–" : time < 1000 ? `${Math.round(time)} µs` : millis(time / 1000));
 const share = (part) => (part === null ? "–" : `${Math.round(part * 1000) / 10} %`);
 const short = (sha256) => (sha256 ? h("code", { title: sha256 }, sha256.slice(0, 10)) : "–");
-const scope = ({ group, contract }) => (group === undefined ? "All other lanes" : contract === undefined ? `Group ${group}` : `${group} / ${contract}`);
+const scope = ({ group, contract }) => (group === undefined ? "Lanes without a rule" : contract === undefined ? `Group ${group}` : `${group} / ${contract}`);
 const sum = (counts) => Object.values(counts).reduce((total, one) => total + one, 0);
 const fact = (name, ...value) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value));
-const times = ({ count: calls, p50Us, p99Us }) => `${count(calls)} · ${micros(p50Us)} / ${micros(p99Us)}`;
+const times = ({ count: calls, p50Us, p99Us }) => [count(calls), h("div", { class: "soft" }, `${micros(p50Us)} / ${micros(p99Us)}`)];
 
 /** A button that does something, says so, and looks again. */
 function button(text, label, work, extra = {}) {
@@ -59,8 +59,8 @@ function inForce(policies, activated) {
           { class: "facts" },
           fact("Version", h("span", { title: policy.sha256 }, policy.version)),
           fact("Since", ago(Date.parse(policy.since))),
-          fact("Decisions · p50 / p99", times(policy.decisions)),
-          fact("Calls · p50 / p99", times(policy.calls)),
+          fact("Decisions, p50 / p99", ...times(policy.decisions)),
+          fact("Calls, p50 / p99", ...times(policy.calls)),
           fact("Fallbacks", fallbacks.length ? fallbacks.map(([why, n]) => h("div", {}, `${why}: ${count(n)}`)) : "none"),
           fact("Failed calls", String(sum(policy.failures))),
           policy.memoryBytes > 0 && fact("Memory", `${Math.round(policy.memoryBytes / 104857.6) / 10} MB`),
@@ -83,7 +83,7 @@ function shadow(one) {
       fact("Agreement", share(one.agreement)),
       fact("Agreed / differed", `${count(one.agreed)} / ${count(one.differed)}`),
       fact("Sample", share(one.sample)),
-      fact("Cost · p50 / p99", times(one.times)),
+      fact("Calls, p50 / p99", ...times(one.times)),
       fact("Not asked / failed", `${count(one.skipped)} / ${count(one.failed)}`),
     ),
   );
@@ -105,7 +105,7 @@ function row(file, activated) {
   const [tone, word] = CHECKS[file.usable];
   const { name } = file;
   const buttons = [];
-  if (activated === name) buttons.push(button("Deactivate", `Deactivate ${name}`, () => act("DELETE", path(name, "/activate"))));
+  if (activated === `wasm:${name}`) buttons.push(button("Deactivate", `Deactivate ${name}`, () => act("DELETE", path(name, "/activate"))));
   else if (file.usable) buttons.push(button("Activate", `Activate ${name}`, () => act("POST", path(name, "/activate"))));
   if (file.versions.length > 1) buttons.push(button("Roll back", `Roll back ${name}`, () => act("POST", path(name, "/rollback"))));
   if (file.source === "uploaded") buttons.push(button("Remove", `Remove ${name}`, () => confirm(`Remove the policy ${name}? What is in force stays until it is deactivated.`) && act("DELETE", path(name))));
@@ -122,8 +122,6 @@ function row(file, activated) {
   );
 }
 
-const BAD = ["refused", "failed", "rejected"];
-
 function history(events) {
   fill(byId("history"), events, () => {
     if (events.length === 0) return h("p", { class: "empty" }, "Nothing has changed since the start.");
@@ -133,7 +131,7 @@ function history(events) {
         "tr",
         {},
         h("td", {}, ago(Date.parse(event.at))),
-        h("td", {}, BAD.includes(event.what) ? h("span", { class: "tone bad" }, event.what) : event.what),
+        h("td", {}, event.what === "refused" ? h("span", { class: "tone bad" }, "refused") : event.what.replaceAll("_", " ")),
         h("td", {}, h("code", {}, event.policy)),
         h("td", {}, event.lanes ?? "–"),
         h("td", {}, short(event.sha256)),

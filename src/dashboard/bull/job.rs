@@ -187,7 +187,7 @@ pub(super) async fn logs(
     let view = find(&state, &queue, &job).await?;
     let id = view.record.spec.id.to_string();
     let (lines, _) = state.live.view.logs.since(0);
-    Ok(Json(lines.iter().filter(|line| line.contains(&id)).map(|line| line.to_string()).collect()))
+    Ok(Json(lines.iter().filter(|line| line.contains(&id)).map(ToString::to_string).collect()))
 }
 
 /// It stands alone: tasks have no parents.

@@ -39,6 +39,7 @@ pub(super) struct Asked {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the shape is bull-board's")]
 struct QueueJson {
     name: String,
     display_name: String,

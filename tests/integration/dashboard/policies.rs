@@ -51,7 +51,7 @@ async fn a_policy_is_activated_rolled_back_and_deactivated_from_the_page() {
     page.until(&format!("document.querySelector('#in-force [title={first}]') !== null")).await;
 
     assert_eq!(app.submit(&TestApp::call("hello", &json!({}))).await.status, 200);
-    page.until("/Calls[^]*?1 ·/.test(document.querySelector('#in-force').innerText)").await;
+    page.until("/Calls, p50 .* p99\\s+1\\s/.test(document.querySelector('#in-force').innerText)").await;
     page.click(&button("Deactivate")).await;
     page.until(&says("native:least-loaded")).await;
     assert_eq!(in_force(&app).await["policy"], "native:least-loaded");
