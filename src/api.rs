@@ -37,6 +37,8 @@ pub use auth::{LbKey, require_key};
 pub use compression::layer as compression;
 pub use error::ApiError;
 pub use path::normalize_path;
+pub(crate) use task::worker_key;
+pub(crate) use task_json::ResultJson;
 pub use task_json::TaskJson;
 pub use task_list::filter as task_filter_of;
 

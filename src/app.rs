@@ -68,7 +68,8 @@ impl App {
         let recorder = policies::recorder(&settings.policy).await?;
         let policies =
             PolicyKeeper::start(&settings.policy, &settings.queue.data_dir, clock.clone(), recorder.clone()).await?;
-        let pages = Pages::load(settings.dashboard.templates_dir.as_deref())?;
+        let pages = Pages::load(settings.dashboard.templates_dir.as_deref())?
+            .serving(settings.dashboard.enabled, settings.dashboard.bull_board_enabled);
         let key = settings.auth.lb_auth_key.clone();
         let upstream = HttpUpstream::new(key.expose()).context("cannot set up HTTP to the workers")?;
 

@@ -5,15 +5,18 @@
 //! | `access` | who may see the pages, and who may act |
 //! | `pages`, `assets`, `landing` | templates, the files that go with them, `/` |
 //! | `live` | the history of figures, and the stream of what changes |
-//! | `overview`, `workers`, `tasks`, `logs` | the pages |
+//! | `overview`, `workers`, `tasks`, `policies`, `logs` | the pages |
+//! | `bull` | `/bull`: lanes as queues of `BullMQ` |
 
 mod access;
 mod assets;
+mod bull;
 mod landing;
 mod live;
 mod logs;
 mod overview;
 mod pages;
+mod policies;
 mod tasks;
 mod workers;
 
@@ -29,7 +32,7 @@ pub use pages::{Pages, TemplateError};
 
 use self::live::{Hub, Sampler, View};
 use crate::api::{self, ApiState};
-use crate::config::Settings;
+use crate::config::{DashboardSettings, Settings};
 
 pub(crate) use live::event as live_event;
 
@@ -41,6 +44,8 @@ pub struct DashboardState {
     live: Live,
     /// Where the list of workers is, to be shown.
     workers_file: Arc<str>,
+    /// Bytes of a request body.
+    body_limit: usize,
 }
 
 /// Figures and changes, for as many pages as there are. Clones share them.
@@ -61,7 +66,8 @@ impl DashboardState {
             data_dir: View::directory(settings.queue.backend, &settings.queue.data_dir),
         };
         let workers_file = settings.workers.file.display().to_string().into();
-        Self { pages: Arc::new(pages), access, live: Live { hub: Arc::default(), view }, workers_file }
+        let (pages, live) = (Arc::new(pages), Live { hub: Arc::default(), view });
+        Self { pages, access, live, workers_file, body_limit: api.body_limit }
     }
 
     /// The live data of the pages.
@@ -77,16 +83,39 @@ impl Live {
     }
 }
 
-/// The routes for people. `enabled` switches those below `/dashboard` on.
-pub fn router(state: DashboardState, api: ApiState, enabled: bool) -> Router {
+/// The routes for people. The settings say which of them there are.
+pub fn router(state: DashboardState, api: ApiState, settings: &DashboardSettings) -> Router {
     let public = Router::new().route("/", get(landing::show)).route("/favicon.svg", get(assets::favicon));
-    if !enabled {
+    if !settings.enabled && !settings.bull_board_enabled {
         return public.with_state(state);
     }
+    let mut below = shared(&state.access);
+    if settings.enabled {
+        below = below.merge(dashboard(&state.access, api));
+    }
+    if settings.bull_board_enabled {
+        below = below.merge(bull::routes(&state.access));
+    }
+    let below = below.layer(api::compression()).layer(from_fn(access::secure));
+    public.merge(below).with_state(state)
+}
+
+/// What all pages need.
+fn shared(access: &Access) -> Router<DashboardState> {
     let open = Router::new()
         .route("/dashboard/login", get(access::show_login).post(access::log_in))
         .route("/dashboard/assets/{version}/{name}", get(assets::show));
-    let for_page = from_fn_with_state(state.access.clone(), access::require_for_page);
+    let pages = Router::new()
+        .route("/dashboard/logout", post(access::log_out))
+        .route_layer(from_fn_with_state(access.clone(), access::require_for_page));
+    let data = Router::new()
+        .route("/dashboard/api/session", get(access::show_session))
+        .route("/dashboard/api/live", get(live::events))
+        .route_layer(from_fn_with_state(access.clone(), access::require_for_data));
+    open.merge(pages).merge(data)
+}
+
+fn dashboard(access: &Access, api: ApiState) -> Router<DashboardState> {
     let pages = Router::new()
         .route("/dashboard", get(overview::show))
         .route("/dashboard/workers", get(workers::show_all))
@@ -94,20 +123,16 @@ pub fn router(state: DashboardState, api: ApiState, enabled: bool) -> Router {
         .route("/dashboard/tasks", get(tasks::show_all))
         .route("/dashboard/tasks/new", get(tasks::show_new))
         .route("/dashboard/tasks/{id}", get(tasks::show_one))
+        .route("/dashboard/policies", get(policies::show))
         .route("/dashboard/logs", get(logs::show))
-        .route("/dashboard/logout", post(access::log_out))
-        .route_layer(for_page);
-    let for_data = from_fn_with_state(state.access.clone(), access::require_for_data);
+        .route_layer(from_fn_with_state(access.clone(), access::require_for_page));
     let data = Router::new()
         .route("/dashboard/api/workers", get(workers::list))
         .route("/dashboard/api/workers/{url}/logs", get(workers::logs))
         .route("/dashboard/api/tasks/export", get(tasks::export))
         .route("/dashboard/api/tasks/{id}/sent", get(tasks::show_sent))
-        .route("/dashboard/api/session", get(access::show_session))
         .route("/dashboard/api/history", get(live::history))
-        .route("/dashboard/api/live", get(live::events))
         .nest("/dashboard/api", api::resources().with_state(api))
-        .route_layer(for_data);
-    let below = open.merge(pages).merge(data).layer(api::compression()).layer(from_fn(access::secure));
-    public.merge(below).with_state(state)
+        .route_layer(from_fn_with_state(access.clone(), access::require_for_data));
+    pages.merge(data)
 }

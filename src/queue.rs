@@ -204,6 +204,20 @@ pub trait TaskQueue: Send + Sync + 'static {
     /// Forgets ended tasks that match; says how many.
     async fn purge(&self, filter: &TaskFilter) -> Result<u64, QueueError>;
 
+    /// Forgets one task that has ended. `false` if it has not, or is not there.
+    async fn forget(&self, id: TaskId) -> Result<bool, QueueError> {
+        let Some(record) = self.get(id).await?.filter(|record| record.state.is_ending()) else { return Ok(false) };
+        let lane = &record.spec.lane;
+        let filter = TaskFilter {
+            states: vec![record.state],
+            group: Some(Arc::clone(&lane.group)),
+            contract: Some(lane.contract),
+            text: Some(id.to_string().into()),
+            ..TaskFilter::default()
+        };
+        Ok(self.purge(&filter).await? > 0)
+    }
+
     /// Notices that are owed, by the time of the ending, oldest first: those after `after`, at most `limit`. Fewer than that are the last.
     async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError>;
 

@@ -12,6 +12,7 @@ mod hash;
 mod id;
 mod idempotency;
 mod lane;
+pub(crate) mod lane_name;
 mod mode;
 mod options;
 mod priority;

@@ -35,11 +35,11 @@ impl ApiError {
     }
 
     /// The sentence, the word and the task, for an answer that is only a part of a response.
-    pub(super) fn into_parts(self) -> (String, ErrorCode, Option<TaskId>) {
+    pub(crate) fn into_parts(self) -> (String, ErrorCode, Option<TaskId>) {
         (self.message, self.code, self.task)
     }
 
-    pub(super) fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self.code {
             ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
             ErrorCode::Forbidden => StatusCode::FORBIDDEN,

@@ -35,7 +35,7 @@ pub(super) async fn submit(State(state): State<ApiState>, request: Request<Body>
     })
 }
 
-pub(super) fn worker_key(headers: &HeaderMap) -> Result<WorkerKey, ApiError> {
+pub(crate) fn worker_key(headers: &HeaderMap) -> Result<WorkerKey, ApiError> {
     let key = headers.get("x-wr-auth").and_then(|value| value.to_str().ok()).map(bare).filter(|key| !key.is_empty());
     key.map(WorkerKey::new).ok_or_else(|| ApiError::new(ErrorCode::MissingWorkerKey, MISSING_WORKER_KEY))
 }

@@ -87,7 +87,7 @@ struct SignalsJson {
 /// A worker's answer: its JSON as it is, anything else as a string.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum ResultJson {
+pub(crate) enum ResultJson {
     Json(Box<RawValue>),
     Text(String),
 }

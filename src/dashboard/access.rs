@@ -17,7 +17,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use subtle::ConstantTimeEq;
 
-pub(super) use gate::{require_for_data, require_for_page};
+pub(super) use gate::{is_from_page, require_for_data, require_for_page};
 pub(super) use headers::secure;
 pub(super) use login::{log_in, log_out, show_login, show_session};
 pub(super) use session::Role;

@@ -25,9 +25,15 @@ macro_rules! built_in {
 }
 
 /// The built-in files, by name.
-const BUILT_IN: [(&str, &str); 22] = built_in![
+const BUILT_IN: [(&str, &str); 29] = built_in![
     "actions.js",
     "app.css",
+    "board.css",
+    "bull.js",
+    "bull_api.js",
+    "bull_job.js",
+    "bull_queue.js",
+    "bull_view.js",
     "chart.js",
     "dom.js",
     "format.js",
@@ -37,6 +43,7 @@ const BUILT_IN: [(&str, &str); 22] = built_in![
     "logs.js",
     "new_task.js",
     "overview.js",
+    "policies.js",
     "shell.js",
     "task.js",
     "task_actions.js",

@@ -20,8 +20,9 @@ macro_rules! built_in {
 }
 
 /// The built-in templates, by name.
-const BUILT_IN: [(&str, &str); 14] = built_in![
+const BUILT_IN: [(&str, &str); 16] = built_in![
     "base.html",
+    "bull.html",
     "first_worker.html",
     "icons.html",
     "landing.html",
@@ -31,6 +32,7 @@ const BUILT_IN: [(&str, &str); 14] = built_in![
     "no_task.html",
     "no_worker.html",
     "overview.html",
+    "policies.html",
     "task.html",
     "tasks.html",
     "worker.html",
@@ -43,12 +45,14 @@ pub(super) enum Page {
     Overview,
     Workers,
     Tasks,
+    Policies,
+    Queues,
     Logs,
 }
 
 impl Page {
     /// In the order of the navigation.
-    const ALL: [Self; 4] = [Self::Overview, Self::Workers, Self::Tasks, Self::Logs];
+    const ALL: [Self; 6] = [Self::Overview, Self::Workers, Self::Tasks, Self::Policies, Self::Queues, Self::Logs];
 
     /// Its address, its name, and its picture in `icons.html`.
     const fn link(self) -> (&'static str, &'static str, &'static str) {
@@ -56,6 +60,8 @@ impl Page {
             Self::Overview => ("/dashboard", "Overview", "overview"),
             Self::Workers => ("/dashboard/workers", "Workers", "workers"),
             Self::Tasks => ("/dashboard/tasks", "Tasks", "tasks"),
+            Self::Policies => ("/dashboard/policies", "Policies", "policies"),
+            Self::Queues => ("/bull", "Queues", "queues"),
             Self::Logs => ("/dashboard/logs", "Logs", "logs"),
         }
     }
@@ -87,6 +93,8 @@ pub enum TemplateError {
 pub struct Pages {
     templates: Environment<'static>,
     assets: Assets,
+    /// Whether `/dashboard` and `/bull` are served.
+    served: (bool, bool),
 }
 
 impl Pages {
@@ -97,7 +105,13 @@ impl Pages {
             let source = source(directory, name, built_in)?.into_owned();
             templates.add_template_owned(name, source).map_err(|error| TemplateError::Invalid { name, error })?;
         }
-        Ok(Self { templates, assets: Assets::load(directory)? })
+        Ok(Self { templates, assets: Assets::load(directory)?, served: (true, true) })
+    }
+
+    /// Links to what is served, and to nothing else.
+    #[must_use]
+    pub fn serving(self, dashboard: bool, bull: bool) -> Self {
+        Self { served: (dashboard, bull), ..self }
     }
 
     pub(super) fn render(&self, name: &'static str, context: Value) -> Result<Html<String>, ApiError> {
@@ -116,7 +130,8 @@ impl Pages {
         visitor: &Visitor,
         own: Value,
     ) -> Result<Response, ApiError> {
-        let links = Page::ALL.map(|link| {
+        let is_served = |link: &Page| if *link == Page::Queues { self.served.1 } else { self.served.0 };
+        let links = Page::ALL.into_iter().filter(is_served).map(|link| {
             let (href, name, icon) = link.link();
             context! { href => Value::from_safe_string(href.to_owned()), name, icon, present => link == page }
         });
@@ -125,7 +140,7 @@ impl Pages {
             may_act => visitor.may_act(),
             has_session => visitor.session.is_some(),
         };
-        let all = merge_maps([context! { links, visitor }, own, self.basics()]);
+        let all = merge_maps([context! { links => links.collect::<Vec<_>>(), visitor }, own, self.basics()]);
         self.render(template, all).map(IntoResponse::into_response)
     }
 

@@ -84,6 +84,25 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Forgets a task; one that waits is cancelled first. One that runs is left alone.
+    pub async fn remove(self: &Arc<Self>, id: TaskId) -> Result<(), Refusal> {
+        if self.record(id).await?.state.is_waiting() {
+            self.cancel(id).await.map_err(|error| refusal(&error).of(id))?;
+        }
+        let forgotten = until_clear(BRIEF, |_| self.queue.forget(id)).await;
+        if !forgotten.answer.map_err(|error| refusal(&error).of(id))? {
+            match self.record(id).await {
+                // It has begun to run.
+                Ok(_) => return Err(not_ended(id)),
+                // An earlier try has done it.
+                Err(gone) if gone.code == ErrorCode::TaskNotFound && forgotten.repeated => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        tracing::info!(task = %id, "forgotten on request");
+        Ok(())
+    }
+
     async fn record(&self, id: TaskId) -> Result<TaskRecord, Refusal> {
         self.queue.get(id).await.map_err(|error| refusal(&error).of(id))?.ok_or_else(|| unknown(id))
     }

@@ -1,7 +1,7 @@
 //! The queue in Redis, in the keys and with the meaning that `BullMQ` gives them: its tools read and change it, and several balancers
 //! share it.
 //!
-//! Every lane is a queue of `BullMQ`, named by `lane_name`. Every change is made by one script on the server (`scripts/`), which takes
+//! Every lane is a queue of `BullMQ`, named by `task::lane_name`. Every change is made by one script on the server (`scripts/`), which takes
 //! one or more steps: so a settle and the next claim, or a whole batch, are one round trip, and nobody sees what is between them. Time is
 //! the server's. What `BullMQ` has no field for is in four fields of a job beside its own: `andera` (the fixed part, `fixed`),
 //! `anderaLife` (what changes; the scripts' own), `anderaAttempts` and `anderaEnd` (`end`); and in keys of the whole queue whose names
@@ -18,7 +18,6 @@ mod fixed;
 mod greeting;
 mod hearing;
 mod inbox;
-mod lane_name;
 mod link;
 mod listing;
 mod record;

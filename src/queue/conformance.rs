@@ -426,6 +426,7 @@ macro_rules! conformance {
             purges_what_has_ended_and_nothing_else
             a_requeued_task_waits_as_if_it_had_not_ended_but_keeps_its_history
             only_what_has_ended_is_requeued
+            only_what_has_ended_is_forgotten_and_nothing_beside_it
             a_requeued_task_goes_behind_its_equals
             a_requeued_sync_task_is_async_and_has_time_anew
             interruptions_begin_at_none_for_a_requeued_task

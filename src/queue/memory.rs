@@ -154,6 +154,11 @@ impl TaskQueue for MemoryQueue {
         self.ledger.purge(filter, self).await
     }
 
+    async fn forget(&self, id: TaskId) -> Result<bool, QueueError> {
+        let ended = self.get(id).await?.and_then(|record| record.finished_at);
+        Ok(ended.is_some_and(|at| self.ledger.purge_one(id, at)))
+    }
+
     async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError> {
         Ok(self.ledger.owed_notices(after, limit))
     }

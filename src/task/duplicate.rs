@@ -93,7 +93,7 @@ mod tests {
         let of = r#"{"group":"g","function":"f","contract":1,"priority":3,"input":{"n":12345678901234567890},"mode":"stream",
             "options":{"tenant":"t","idempotencyKey":"once"},"more":true}"#;
         let request = duplicate(of, "").unwrap();
-        assert_eq!((request.mode, request.priority.map(|priority| priority.get())), (Mode::Async, Some(3)));
+        assert_eq!((request.mode, request.priority.map(Priority::get)), (Mode::Async, Some(3)));
         assert_eq!((request.options.tenant.as_deref(), request.options.idempotency_key), (Some("t"), None));
         let text = String::from_utf8(request.body.to_vec()).unwrap();
         assert!(text.contains("12345678901234567890") && text.contains(r#""more":true"#), "{text}");

@@ -19,5 +19,8 @@ byId("theme").addEventListener("click", () => {
   toast(THEMES[next]);
 });
 
+// On a phone the navigation may be wider than the screen.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // A page that does not listen has no state of a stream to show.
 if (!document.querySelector('script[type="module"]:not([src$="/shell.js"])')) byId("live-state").dataset.state = "static";

@@ -48,6 +48,11 @@ fn may_act(visitor: &Visitor, headers: &HeaderMap) -> Result<(), ApiError> {
     if !visitor.may_act() {
         return Err(ApiError::new(ErrorCode::Forbidden, "This session may look but not act"));
     }
+    is_from_page(visitor, headers)
+}
+
+/// Whether an action carries what it has to.
+pub(in crate::dashboard) fn is_from_page(visitor: &Visitor, headers: &HeaderMap) -> Result<(), ApiError> {
     let given = headers.get(CSRF).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if visitor.csrf.as_ref().is_some_and(|token| !same(token, given)) {
         return Err(ApiError::new(ErrorCode::Forbidden, "The page is out of date: load it again"));

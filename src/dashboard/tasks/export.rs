@@ -133,7 +133,7 @@ fn row(text: &mut String, view: &TaskView) {
     let record = &view.record;
     let spec = &record.spec;
     let last = record.attempts.iter().chain(&view.current).next_back();
-    let time = |time: Option<Timestamp>| time.map_or_else(String::new, |time| time.to_rfc3339());
+    let time = |time: Option<Timestamp>| time.map_or_else(String::new, Timestamp::to_rfc3339);
     let took = record.finished_at.map(|end| end.since(spec.created_at).as_millis().to_string());
     let attempts = record.attempts.len() + usize::from(view.current.is_some());
     let cells = [

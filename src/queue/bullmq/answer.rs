@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use redis::Value;
 
-use super::lane_name;
 use crate::queue::QueueError;
+use crate::task::lane_name;
 use crate::task::{LaneKey, TaskId};
 
 /// What a list answered by the script holds, from its beginning on.

@@ -6,8 +6,9 @@ use futures_util::StreamExt;
 use redis::RedisResult;
 use tokio_util::sync::CancellationToken;
 
-use super::{BullmqQueue, lane_name};
+use super::BullmqQueue;
 use crate::queue::{Ending, QueueEvent};
+use crate::task::lane_name;
 use crate::task::{ErrorCode, TaskState};
 
 /// The least time between two subscriptions.

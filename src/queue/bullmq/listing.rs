@@ -4,9 +4,9 @@ use redis::Value;
 
 use super::answer::{Answer, number, word};
 use super::steps::Step;
-use super::{BullmqQueue, lane_name, record};
+use super::{BullmqQueue, record};
 use crate::queue::{QueueError, TaskFilter, TaskPage};
-use crate::task::{LaneKey, TaskId, TaskState};
+use crate::task::{LaneKey, TaskId, TaskState, lane_name};
 
 /// How many tasks of the index are gone through at once.
 const PORTION: usize = 1_000;

@@ -6,11 +6,12 @@ use redis::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::BullmqQueue;
 use super::answer::{Answer, number};
 use super::link::Live;
 use super::steps::Step;
-use super::{BullmqQueue, lane_name};
 use crate::queue::{Ending, LaneCounts, QueueError, QueueEvent, StateCounts};
+use crate::task::lane_name;
 use crate::task::{ErrorCode, TaskState};
 
 /// The least and the most time between two rounds.

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use redis::{Script, ScriptInvocation};
 
-use super::lane_name;
 use crate::queue::{ClaimRequest, Lease};
+use crate::task::lane_name;
 use crate::task::{LaneKey, TaskId};
 
 /// The steps of every task's way. Most calls have no others.

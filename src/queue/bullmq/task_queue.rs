@@ -301,6 +301,12 @@ impl TaskQueue for BullmqQueue {
         self.forget_matching(filter).await
     }
 
+    async fn forget(&self, id: TaskId) -> Result<bool, QueueError> {
+        let Some(at) = self.get(id).await?.and_then(|record| record.finished_at) else { return Ok(false) };
+        let forgotten = self.step(Step::new("forget").of(id).of(at.as_millis())).await?;
+        Ok(number(&forgotten).unwrap_or(0_u64) > 0)
+    }
+
     async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError> {
         let at = after.map_or(0, |after| after.ended_at.as_millis());
         let step = Step::new("owed").of(at).maybe(after.map(|after| after.task)).of(limit);

@@ -10,7 +10,7 @@ use super::*;
 use crate::config::Settings;
 use crate::queue::conformance::{LEASE, complete, lane, limits, retry};
 use crate::queue::*;
-use crate::task::{LaneKey, Mode, Priority, TaskId, TaskOptions, TaskSpec, TaskState, WorkerKey};
+use crate::task::{LaneKey, Mode, Priority, TaskId, TaskOptions, TaskSpec, TaskState, WorkerKey, lane_name};
 
 /// Balancers on one store, in real time.
 struct Fleet {

@@ -54,6 +54,19 @@ pub(crate) async fn only_what_has_ended_is_requeued(bench: Bench) {
     assert_eq!(requeue(&bench, bench.task("g", 0).spec.id).await, Requeued::Unknown);
 }
 
+pub(crate) async fn only_what_has_ended_is_forgotten_and_nothing_beside_it(bench: Bench) {
+    let (id, other) = (bench.add("g", 0).await, bench.add("g", 0).await);
+    assert_eq!(bench.queue.forget(id).await, Ok(false));
+    end(&bench, "g", complete()).await;
+    end(&bench, "g", fail(1)).await;
+    assert_eq!(bench.queue.forget(id).await, Ok(true));
+    assert_eq!(bench.queue.forget(id).await, Ok(false), "it is gone");
+    assert!(bench.queue.get(id).await.unwrap().is_none());
+    let counts = bench.queue.lane_counts(&lane("g")).await.unwrap().counts;
+    assert_eq!(counts, StateCounts { failed: 1, ..StateCounts::default() });
+    assert!(bench.queue.get(other).await.unwrap().is_some());
+}
+
 pub(crate) async fn a_requeued_task_goes_behind_its_equals(bench: Bench) {
     let again = bench.add("g", 5).await;
     end(&bench, "g", complete()).await;

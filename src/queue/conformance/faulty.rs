@@ -214,6 +214,10 @@ impl TaskQueue for Faulty {
         self.call(self.queue.purge(filter)).await
     }
 
+    async fn forget(&self, id: TaskId) -> Result<bool, QueueError> {
+        self.call(self.queue.forget(id)).await
+    }
+
     async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError> {
         self.call(self.queue.owed_notices(after, limit)).await
     }

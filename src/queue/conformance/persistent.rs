@@ -251,6 +251,12 @@ impl TaskQueue for Persistent {
         purged.read(|_| before - after)
     }
 
+    async fn forget(&self, id: TaskId) -> Result<bool, QueueError> {
+        let had_ended = self.get(id).await?.is_some_and(|record| record.state.is_ending());
+        let forgotten = until_clear(|_| self.queue.forget(id)).await;
+        forgotten.read(|_| had_ended)
+    }
+
     async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError> {
         until_clear(|_| self.queue.owed_notices(after, limit)).await.answer
     }

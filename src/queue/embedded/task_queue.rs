@@ -212,6 +212,13 @@ impl TaskQueue for EmbeddedQueue {
         purged
     }
 
+    async fn forget(&self, id: TaskId) -> Result<bool, QueueError> {
+        let ended = self.get(id).await?.and_then(|record| record.finished_at);
+        let forgotten = ended.is_some_and(|at| self.ledger.purge_one(id, at));
+        self.journal.flushed().await?;
+        Ok(forgotten)
+    }
+
     async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError> {
         let owed = self.ledger.owed_notices(after, limit);
         // Nobody is told of an ending that a crash may still take back.

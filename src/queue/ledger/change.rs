@@ -136,7 +136,7 @@ impl<S: Store> Ledger<S> {
     }
 
     /// Forgets an ended task on request. `false` if it does not end at that moment.
-    pub(super) fn purge_one(&self, id: TaskId, ended_at: Timestamp) -> bool {
+    pub(in crate::queue) fn purge_one(&self, id: TaskId, ended_at: Timestamp) -> bool {
         let Some(entry) = self.index.get(id) else { return false };
         let forgotten = self.forget(entry, id, ended_at, true);
         if forgotten {

@@ -174,11 +174,12 @@ async fn no_page_is_wider_than_a_phone_or_has_a_serious_barrier() {
     let app = TestApp::start_for(&[&worker.url, &twin.url, &odd.url, gone], &[]).await;
     app.sees(&worker.url, "ready").await;
     app.sees(&odd.url, "ready").await;
-    assert_eq!(app.submit(&TestApp::call("hello", &json!({}))).await.status, 200);
+    let task = app.accept(&TestApp::call("hello", &json!({}))).await;
+    assert_eq!(app.ended(&task).await["state"], "completed");
     let waiting = app.accept(&with(TestApp::call("hello", &json!({})), json!({ "group": "nobody" }))).await;
     let failing = json!({ "message": "no luck" });
     let failed = app.accept(&with(TestApp::call("fail", &failing), json!({ "options": { "attempts": 1 } }))).await;
-    app.ended(&failed).await;
+    assert_eq!(app.ended(&failed).await["state"], "failed");
     let page = Page::open().await;
     page.goto(&format!("{}/dashboard/login", app.url)).await;
     barriers(&page, &axe, "/dashboard/login").await;
@@ -199,7 +200,12 @@ async fn no_page_is_wider_than_a_phone_or_has_a_serious_barrier() {
         format!("/dashboard/tasks/{failed}"),
         "/dashboard/tasks/new".to_owned(),
         format!("/dashboard/tasks/new?from={failed}"),
+        "/dashboard/policies".to_owned(),
         "/dashboard/logs".to_owned(),
+        "/bull".to_owned(),
+        "/bull/queue/tasks.default.1".to_owned(),
+        format!("/bull/queue/tasks.default.1/{task}"),
+        format!("/bull/queue/tasks.default.1/{failed}"),
     ] {
         page.goto(&format!("{}{path}", app.url)).await;
         page.until(LIVE).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::guest::{FIRST, Guest};
 use crate::harness::app::client;
 use crate::harness::{Answer, Page, Process};
 
@@ -74,6 +75,54 @@ async fn pictures_of_tasks() {
         page.until(LIVE).await;
         pictures(&page, name).await;
     }
+}
+
+#[tokio::test]
+#[ignore = "makes pictures, which takes minutes, and looks at nothing"]
+async fn pictures_of_queues_and_policies() {
+    let directory = tempfile::tempdir().unwrap();
+    let demo = Process::start(&["demo", "--port", "0"], &[], directory.path());
+    let url = demo.printed("Open     ").await;
+    let url = url.trim_end_matches('/');
+    let call = |method: reqwest::Method, path: &str| {
+        client().request(method, format!("{url}{path}")).header("x-lb-auth", KEY).header("x-wr-auth", "demo-worker-key")
+    };
+    for file in [FIRST.to_owned(), format!("(nop) {FIRST}")] {
+        let upload = call(reqwest::Method::PUT, "/policies/first-in-list").body(Guest::ranker(&file).module());
+        assert_eq!(upload.send().await.unwrap().status(), 200);
+    }
+    let activate = call(reqwest::Method::POST, "/policies/first-in-list/activate");
+    assert_eq!(activate.send().await.unwrap().status(), 200);
+    for (function, input, options) in [
+        ("hello", json!({ "name": "Ada" }), json!({ "delayMs": 900_000 })),
+        ("hello", json!({ "name": "Grace" }), json!({ "delayMs": 3_600_000, "tenant": "navy" })),
+        ("fail", json!({ "message": "The printer is on fire" }), json!({ "attempts": 1 })),
+        ("sleep", json!({ "ms": 120_000 }), json!({ "timeoutMs": 300_000 })),
+    ] {
+        let body = json!({ "group": "default", "contract": 1, "function": function, "mode": "async", "input": input, "options": options });
+        assert_eq!(call(reqwest::Method::POST, "/task").json(&body).send().await.unwrap().status(), 202);
+    }
+    let page = Page::open().await;
+    page.goto(&format!("{url}/dashboard/login")).await;
+    tokio::time::sleep(TRAFFIC / 10).await;
+    page.type_into("#key", KEY).await;
+    page.click("button[type=submit]").await;
+    page.until(LIVE).await;
+    for (name, path, shown) in [
+        ("policies", "/dashboard/policies", "[data-policy]"),
+        ("queues", "/bull", "[data-queue]"),
+        ("queue", "/bull/queue/tasks.default.1", "[data-job]"),
+    ] {
+        page.goto(&format!("{url}{path}")).await;
+        page.until(LIVE).await;
+        page.until(&format!("document.querySelector('{shown}') !== null")).await;
+        pictures(&page, name).await;
+    }
+    page.goto(&format!("{url}/bull/queue/tasks.default.1?status=failed")).await;
+    page.click("[data-job] .name a").await;
+    page.until("document.querySelector('.text-panel') !== null").await;
+    page.until(LIVE).await;
+    pictures(&page, "job").await;
 }
 
 async fn pictures(page: &Page, name: &str) {

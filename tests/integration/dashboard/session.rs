@@ -49,6 +49,11 @@ impl Session {
         Answer::of(self.request(Method::GET, path).send().await.unwrap()).await
     }
 
+    /// The same, with another method.
+    pub(super) async fn send(&self, method: Method, path: &str) -> Answer {
+        Answer::of(self.request(method, path).header("x-csrf-token", &self.csrf).send().await.unwrap()).await
+    }
+
     /// An action, with the token of the page.
     pub(super) async fn act(&self, path: &str) -> Answer {
         Answer::of(self.request(Method::POST, path).header("x-csrf-token", &self.csrf).send().await.unwrap()).await

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::task::{Contract, LaneKey};
+use super::{Contract, LaneKey};
 
 const HEAD: &str = "tasks.";
 
 /// The name of a lane's queue: `tasks.<group>.<contract>`. What is no letter, digit, `_` or `-` in the group is percent-encoded, so no
 /// name has a `:` and no two lanes have the same.
-pub(super) fn of(lane: &LaneKey) -> String {
+pub(crate) fn of(lane: &LaneKey) -> String {
     let mut name = HEAD.to_owned();
     for byte in lane.group.bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' {
@@ -25,7 +25,7 @@ pub(super) fn of(lane: &LaneKey) -> String {
 }
 
 /// The lane of a queue's name; `None` if it is no lane's.
-pub(super) fn parse(name: &str) -> Option<LaneKey> {
+pub(crate) fn parse(name: &str) -> Option<LaneKey> {
     let (group, contract) = name.strip_prefix(HEAD)?.split_once('.')?;
     let mut bytes = Vec::with_capacity(group.len());
     let mut rest = group.bytes();
