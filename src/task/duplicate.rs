@@ -63,7 +63,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::task::{TaskId, Timestamp, WorkerKey};
+    use crate::task::{Priority, TaskId, Timestamp, WorkerKey};
 
     fn original(text: &str) -> TaskSpec {
         let request = TaskRequest::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap();
