@@ -7,6 +7,7 @@
 //! | `plan` | which policy each lane should have by all that |
 //! | `reloader`, `refusals` | puts in force what these ask for; keeps the last good policy where that fails |
 //! | `lazy_loader` | compiles policies once there are any |
+//! | `stand_in` | what takes the place of a policy that cannot be used at a start |
 //! | `versions` | what outlives a restart: versions to go back to, the policy that was activated |
 //! | `control` | uploading, activating, going back |
 //! | `catalogue` | what people are shown |
@@ -20,6 +21,7 @@ mod refusals;
 mod reloader;
 mod rules;
 mod rules_file;
+mod stand_in;
 mod versions;
 mod watch;
 
@@ -67,8 +69,8 @@ struct Shared {
 }
 
 impl PolicyKeeper {
-    /// Puts in force what there should be. A policy that cannot be used is no reason not to start: the native order takes its place,
-    /// visibly. Compiling takes seconds for a large policy; the first decision is to be its own, so this waits for it.
+    /// Puts in force what there should be. A policy that cannot be used is no reason not to start: the version that was in use last takes
+    /// its place, or the native order, visibly. Compiling takes seconds for a large policy; the first decision is to be its own, so this waits for it.
     ///
     /// `data_dir` is made when there is something to keep. What policies are asked and answer goes to `recorder`.
     pub async fn start(

@@ -292,8 +292,8 @@ impl Reloader {
             before.trouble = Some(error);
             return false;
         }
-        let assigned = Arc::new(Assigned::missing(&wanted.choice.to_string(), error.clone()));
-        self.in_force.insert(scope.clone(), InForce { policy: None, shadow: None, assigned, trouble: Some(error) });
+        let (policy, assigned) = self.stand_in(scope, wanted, &error);
+        self.in_force.insert(scope.clone(), InForce { policy, shadow: None, assigned, trouble: Some(error) });
         true
     }
 
@@ -339,9 +339,7 @@ impl Reloader {
                 "the policy cannot be used, the last good one stays in force: {error}"
             );
         } else {
-            tracing::error!(
-                %policy, lanes = %scope, "the policy cannot be used, the native order takes its place: {error}"
-            );
+            tracing::error!(%policy, lanes = %scope, "the policy cannot be used: {error}");
         }
         self.note("refused", wanted, Some(scope), Some(error_text.clone()));
         if let Some(sha256) = &wanted.sha256 {

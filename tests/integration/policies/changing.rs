@@ -74,6 +74,23 @@ async fn a_policy_chosen_by_name_stays_in_force_when_its_file_goes() {
 }
 
 #[tokio::test]
+async fn a_restart_beside_a_bad_file_goes_on_with_the_version_that_was_in_use() {
+    let worker = TestWorker::start(&[]).await;
+    let mut app = app_with(&[("default.wasm", &Guest::ranker(FIRST).module())], &[&worker], &[]).await;
+    let good = app.default().await["version"].clone();
+    app.kill().await;
+    app.put("default.wasm", b"no policy at all");
+    app.restart().await;
+    app.ready(1).await;
+    let default = app.default().await;
+    assert_eq!((&default["version"], &default["status"]), (&good, &json!("ok")));
+    assert_eq!(default["trouble"], "it is no WebAssembly file");
+    let why = app.why("default").await;
+    assert_eq!((&why["version"], why.get("fallback")), (&good, None));
+    assert_eq!(app.lines_with("the version that was in use last takes its place").len(), 1);
+}
+
+#[tokio::test]
 async fn every_file_is_looked_at_and_listed_with_what_is_wrong_with_it() {
     let worker = TestWorker::start(&[]).await;
     let files: [(&str, &[u8]); 3] =
