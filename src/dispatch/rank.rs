@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::Dispatcher;
 use super::aside::Waiter;
 use super::lane::Lane;
@@ -62,16 +60,14 @@ impl Dispatcher {
             lane.reuse(candidates);
             return Decided { deserted: true, ..Decided::default() };
         }
-        let began = Instant::now();
         let context = self.context(lane, waiter);
         let ranking = self.policy.rank(lane.key(), &context, &candidates).await;
-        let took = began.elapsed();
         let choices = candidates.len();
         let ranked = ranking.rows.iter().filter_map(|row| candidates.row(*row as usize)).collect();
         lane.reuse(candidates);
         Decided {
             candidates: ranked,
-            took,
+            took: ranking.took,
             deserted: false,
             policy: ranking.policy,
             version: ranking.version,

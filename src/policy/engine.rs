@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::assigned::{self, Assigned, Kind};
 use super::native::default_native;
@@ -115,14 +116,12 @@ impl PolicyEngine {
         if let Kind::Native(native) = &policy.kind {
             let ranking = Ranking::native(native.as_ref(), policy.choice(), context, candidates);
             policy.decided(self.metrics(), ranking.rows.is_empty());
-            finish(policy, began, context, candidates, &ranking);
-            return ranking;
+            return finish(policy, began, context, candidates, ranking);
         }
         let policy = Arc::clone(policy);
         drop(table);
         let ranking = self.rank_by(&policy, context, candidates).await;
-        finish(&policy, began, context, candidates, &ranking);
-        ranking
+        finish(&policy, began, context, candidates, ranking)
     }
 
     async fn rank_by(&self, policy: &Assigned, context: &RankContext, candidates: &Candidates) -> Ranking {
@@ -230,11 +229,19 @@ impl PolicyEngine {
 }
 
 /// What is done about every decision, whoever made it.
-fn finish(policy: &Assigned, began: Instant, context: &RankContext, candidates: &Candidates, ranking: &Ranking) {
-    policy.took(began.elapsed());
+fn finish(
+    policy: &Assigned,
+    began: Instant,
+    context: &RankContext,
+    candidates: &Candidates,
+    ranking: Ranking,
+) -> Ranking {
+    let took = began.elapsed();
+    policy.took(took);
     if let Some(shadow) = &*policy.shadow()
         && ranking.fallback.is_none()
     {
         shadow.rank(context, candidates, ranking.rows.first().copied());
     }
+    Ranking { took, ..ranking }
 }

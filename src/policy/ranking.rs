@@ -1,6 +1,7 @@
 //! The answer to a decision, checked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::assigned::native_version;
 use super::{Candidates, Policy, RankContext};
@@ -19,6 +20,8 @@ pub struct Ranking {
     pub version: Arc<str>,
     /// Why a native policy answered in place of the one in force, in a word; `None` if it was the one in force.
     pub fallback: Option<Arc<str>>,
+    /// How long the decision took.
+    pub took: Duration,
 }
 
 impl Ranking {
@@ -31,7 +34,7 @@ impl Ranking {
     ) -> Self {
         let mut rows = Vec::new();
         policy.rank(context, candidates, &mut rows);
-        let mut ranking = Self { rows, policy: Arc::clone(choice), version: native_version(), fallback: None };
+        let mut ranking = Self { rows, policy: Arc::clone(choice), version: native_version(), ..Self::default() };
         ranking.keep_valid(candidates.len());
         ranking
     }
@@ -39,7 +42,7 @@ impl Ranking {
     /// The answer of a user's policy, whose rows are known to exist, each once.
     pub(super) fn of_guest(mut rows: Vec<u32>, choice: &Arc<str>, version: &Arc<str>) -> Self {
         rows.truncate(CONSIDERED_ROWS);
-        Self { rows, policy: Arc::clone(choice), version: Arc::clone(version), fallback: None }
+        Self { rows, policy: Arc::clone(choice), version: Arc::clone(version), ..Self::default() }
     }
 
     fn keep_valid(&mut self, candidates: usize) {

@@ -129,7 +129,7 @@ impl Shadow {
             percentiles: self.tally.durations.percentiles(),
             trouble: match &self.subject {
                 Subject::Missing(error) => Some(error.clone()),
-                Subject::Wasm(policy) => policy.status().last_failure,
+                Subject::Wasm(policy) => policy.last_failure(),
                 Subject::Native(_) => None,
             },
         }

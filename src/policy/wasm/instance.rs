@@ -79,10 +79,8 @@ impl Instance {
 
     /// What the policy says of itself.
     pub(super) fn describe(&mut self) -> Result<PolicyInfo, LoadError> {
-        let Some(setup) = &self.setup else { return Ok(PolicyInfo::default()) };
-        allow(&self.code, &mut self.store, self.limits.load_deadline);
-        let info = setup.call_describe(&mut self.store);
-        let info = info.map_err(|error| LoadError::Failed { step: "describe", trouble: Trouble::of(&error) })?;
+        let info = self.set_up("describe", |setup, store| setup.call_describe(store))?;
+        let Some(info) = info else { return Ok(PolicyInfo::default()) };
         let name = |text: &str| cut(text.trim(), NAME_BYTES);
         Ok(PolicyInfo { name: name(&info.name), version: name(&info.version), stateful: info.stateful })
     }
@@ -97,11 +95,8 @@ impl Instance {
     }
 
     fn call_configure(&mut self, json: &str) -> Result<(), LoadError> {
-        let Some(setup) = &self.setup else { return Ok(()) };
-        allow(&self.code, &mut self.store, self.limits.load_deadline);
-        let answer = setup.call_configure(&mut self.store, json);
-        let answer = answer.map_err(|error| LoadError::Failed { step: "configure", trouble: Trouble::of(&error) })?;
-        answer.map_err(|refusal| LoadError::Refused(cut(&refusal, 500)))
+        let answer = self.set_up("configure", |setup, store| setup.call_configure(store, json))?;
+        answer.unwrap_or(Ok(())).map_err(|refusal| LoadError::Refused(cut(&refusal, 500)))
     }
 
     /// Tells what there is.
@@ -114,10 +109,22 @@ impl Instance {
     }
 
     fn call_topology(&mut self, directory: &Directory) -> Result<(), LoadError> {
-        let Some(setup) = &self.setup else { return Ok(()) };
+        let tell = |setup: &setup::Guest, store: &mut Store<Host>| {
+            convert::directory(directory, |directory| setup.call_topology(store, directory))
+        };
+        self.set_up("topology", tell).map(Option::unwrap_or_default)
+    }
+
+    /// Makes a call of those that set up, if the policy has them.
+    fn set_up<T>(
+        &mut self,
+        step: &'static str,
+        call: impl FnOnce(&setup::Guest, &mut Store<Host>) -> wasmtime::Result<T>,
+    ) -> Result<Option<T>, LoadError> {
+        let Some(setup) = &self.setup else { return Ok(None) };
         allow(&self.code, &mut self.store, self.limits.load_deadline);
-        let told = convert::directory(directory, |directory| setup.call_topology(&mut self.store, directory));
-        told.map_err(|error| LoadError::Failed { step: "topology", trouble: Trouble::of(&error) })
+        let answer = call(setup, &mut self.store);
+        answer.map(Some).map_err(|error| LoadError::Failed { step, trouble: Trouble::of(&error) })
     }
 
     /// Writes rows that exist, each once, to `rows`, best first.

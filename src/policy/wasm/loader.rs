@@ -1,10 +1,12 @@
 //! From bytes to a policy that has been set up and tried out.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use ring::digest;
 
 use super::component::PolicyCode;
@@ -22,6 +24,8 @@ pub struct Loader {
     runtime: Arc<Runtime>,
     limits: PolicyLimits,
     recorder: Option<Arc<Recorder>>,
+    /// Code by the hash of its file, as long as anybody uses it.
+    in_use: Mutex<HashMap<Arc<str>, Weak<PolicyCode>>>,
 }
 
 /// With what a policy is set up.
@@ -63,7 +67,7 @@ impl Loader {
     /// A loader for policies with these limits. Compiled code is kept in `cache`, a directory that nobody else may write to.
     pub fn new(limits: PolicyLimits, cache: Option<&Path>) -> Result<Self, LoadError> {
         let runtime = Runtime::new(limits.deadline, cache).map_err(|error| LoadError::Host(sentence(&error)))?;
-        Ok(Self { runtime: Arc::new(runtime), limits, recorder: None })
+        Ok(Self { runtime: Arc::new(runtime), limits, recorder: None, in_use: Mutex::default() })
     }
 
     /// Has the calls of the policies it loads recorded there, those of the trial left out.
@@ -75,7 +79,20 @@ impl Loader {
 
     /// Compiles a policy, and no more.
     pub(super) fn compile(&self, bytes: &[u8]) -> Result<Arc<PolicyCode>, LoadError> {
-        PolicyCode::compile(Arc::clone(&self.runtime), bytes).map(Arc::new)
+        self.compile_once(&sha256(bytes), bytes)
+    }
+
+    /// The code of the file with that hash: whoever uses the same file shares it.
+    fn compile_once(&self, sha256: &Arc<str>, bytes: &[u8]) -> Result<Arc<PolicyCode>, LoadError> {
+        if let Some(code) = self.in_use.lock().get(sha256).and_then(Weak::upgrade) {
+            return Ok(code);
+        }
+        // Without the lock: it takes long. Two at once make it twice, and the later one is shared.
+        let code = Arc::new(PolicyCode::compile(Arc::clone(&self.runtime), bytes)?);
+        let mut in_use = self.in_use.lock();
+        in_use.retain(|_, code| code.strong_count() > 0);
+        in_use.insert(Arc::clone(sha256), Arc::downgrade(&code));
+        Ok(code)
     }
 
     /// Of the policies it loads.
@@ -100,7 +117,8 @@ impl Loader {
         setup: Setup,
     ) -> Result<CheckedPolicy, LoadError> {
         let began = Instant::now();
-        let code = self.compile(bytes)?;
+        let sha256 = sha256(bytes);
+        let code = self.compile_once(&sha256, bytes)?;
         let compiled_in = began.elapsed();
         let name = Arc::<str>::from(name);
         let log = GuestLog::new(&name);
@@ -112,7 +130,6 @@ impl Loader {
         let swift = golden::try_out(&code, &mut trial, &limits)?;
         drop(trial);
 
-        let sha256 = sha256(bytes);
         let recording = self.recorder.as_ref().map(|recorder| Recording {
             recorder: Arc::clone(recorder),
             policy: Arc::clone(&name),

@@ -246,6 +246,11 @@ impl WasmPolicy {
         self.nudge();
     }
 
+    /// The last failure, in a sentence.
+    pub(crate) fn last_failure(&self) -> Option<String> {
+        self.shared.record.last_failure()
+    }
+
     pub(crate) fn status(&self) -> PolicyStatus {
         let shared = &self.shared;
         let record = &shared.record;

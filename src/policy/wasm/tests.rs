@@ -161,6 +161,15 @@ fn a_component_and_its_plain_core_module_are_the_same_policy() {
 }
 
 #[test]
+fn whoever_uses_the_same_file_shares_its_code() {
+    let loader = Loader::new(LIMITS, None).unwrap();
+    let load = |guest: &Guest| loader.load("wasm:test", &guest.module(), Setup::default()).unwrap().code;
+    let code = load(&Guest::least_loaded());
+    assert!(Arc::ptr_eq(&code, &load(&Guest::least_loaded())));
+    assert!(!Arc::ptr_eq(&code, &load(&Guest::ranker(guest::FIRST))));
+}
+
+#[test]
 fn a_policy_that_hears_of_outcomes_or_says_so_is_stateful() {
     assert!(checked(&Guest::least_loaded().and_feedback("").module()).is_stateful());
     assert!(checked(&Guest::least_loaded().and_setup(true, "(call $fine)", "").module()).is_stateful());
