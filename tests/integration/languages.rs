@@ -6,14 +6,42 @@ mod samples;
 mod toolchain;
 mod traffic;
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use andera_lb::policy::{CheckedPolicy, Directory, LoadError, Loader, PolicyLimits, Setup};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{TestApp, TestWorker};
 
 /// A file of this repository.
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A balancer with that policy for all lanes, under that name and with that configuration.
+async fn balancer(policy: &Path, name: &str, config: Value, workers: &[&TestWorker]) -> (TestApp, TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    symlink(policy, directory.path().join(format!("{name}.wasm"))).unwrap();
+    let rules = json!({ "policies": { name: { "config": config } } });
+    fs::write(directory.path().join("policies.json"), rules.to_string()).unwrap();
+    let data = directory.path().join("data");
+    fs::create_dir(&data).unwrap();
+    symlink(toolchain::compiled(), data.join("policies-cache")).unwrap();
+    let env = [
+        ("POLICIES_DIR", directory.path().to_str().unwrap()),
+        ("DATA_DIR", data.to_str().unwrap()),
+        ("POLICY", &*format!("wasm:{name}")),
+        // The machine may be busy.
+        ("POLICY_DEADLINE_MS", "1000"),
+        ("POLICY_LOAD_DEADLINE_MS", "120000"),
+    ];
+    let app = TestApp::start_with(workers, &env).await;
+    assert_eq!(app.lines_with("policy loaded").len(), 1, "{:#?}", app.lines());
+    (app, directory)
 }
 
 /// Loads a policy within the memory that policies have by default. What it compiles to is kept between runs.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use andera_lb::policy::Directory;
 use serde_json::{Value, json};
 
-use super::toolchain::{self, built, compiled, fetch_tools, run};
-use super::{load, repository};
+use super::toolchain::{self, built, fetch_tools, run};
+use super::{balancer, load, repository};
 use crate::harness::{TestApp, TestWorker, until};
 
 /// Makes a project anew.
@@ -41,21 +41,8 @@ async fn decides(policy: PathBuf) {
     assert_eq!(checked.exports(), ["ranking", "setup"]);
     assert_eq!((checked.info().name.as_str(), checked.info().version.as_str()), ("probe", "0.1.0"));
 
-    let directory = tempfile::tempdir().unwrap();
-    symlink(&policy, directory.path().join("probe.wasm")).unwrap();
-    let data = directory.path().join("data");
-    fs::create_dir(&data).unwrap();
-    symlink(compiled(), data.join("policies-cache")).unwrap();
-    let env = [
-        ("POLICIES_DIR", directory.path().to_str().unwrap()),
-        ("DATA_DIR", data.to_str().unwrap()),
-        ("POLICY", "wasm:probe"),
-        ("POLICY_DEADLINE_MS", "1000"),
-        ("POLICY_LOAD_DEADLINE_MS", "120000"),
-    ];
     let (small, large) = (TestWorker::start(&["--slots", "2"]).await, TestWorker::start(&["--slots", "8"]).await);
-    let app = TestApp::start_with(&[&small, &large], &env).await;
-    assert_eq!(app.lines_with("policy loaded").len(), 1, "{:#?}", app.lines());
+    let (app, _directory) = balancer(&policy, "probe", json!({}), &[&small, &large]).await;
 
     // Whoever gets the first, half of each worker is in use after five.
     let mut tasks = Vec::new();

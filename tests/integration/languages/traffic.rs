@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use andera_lb::policy::Directory;
 use serde_json::{Value, json};
 
 use super::samples::{business_hours, zone_first};
-use super::toolchain::{self, built, compiled, run};
+use super::toolchain::{self, built, run};
 use super::{load, repository};
 use crate::harness::{TestApp, TestWorker, until, with};
 
@@ -37,27 +36,11 @@ async fn sample(name: &'static str) -> PathBuf {
     .await
 }
 
-/// A balancer with that policy for all lanes.
-async fn balancer(policy: PathBuf, config: Value, workers: &[&TestWorker]) -> (TestApp, tempfile::TempDir) {
+/// A balancer with that sample for all lanes.
+async fn balancer(sample: PathBuf, config: Value, workers: &[&TestWorker]) -> (TestApp, tempfile::TempDir) {
     // Compiling takes longer than anybody waits for a balancer; this one finds it done.
-    load(&policy, &config.to_string(), Directory::default()).await.unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    symlink(&policy, directory.path().join("sample.wasm")).unwrap();
-    let rules = json!({ "rules": [{ "policy": "wasm:sample", "config": config }] });
-    fs::write(directory.path().join("policies.json"), rules.to_string()).unwrap();
-    let data = directory.path().join("data");
-    fs::create_dir(&data).unwrap();
-    symlink(compiled(), data.join("policies-cache")).unwrap();
-    let env = [
-        ("POLICIES_DIR", directory.path().to_str().unwrap()),
-        ("DATA_DIR", data.to_str().unwrap()),
-        // The machine may be busy.
-        ("POLICY_DEADLINE_MS", "1000"),
-        ("POLICY_LOAD_DEADLINE_MS", "120000"),
-    ];
-    let app = TestApp::start_with(workers, &env).await;
-    assert_eq!(app.lines_with("policy loaded").len(), 1, "{:#?}", app.lines());
-    (app, directory)
+    load(&sample, &config.to_string(), Directory::default()).await.unwrap();
+    super::balancer(&sample, "sample", config, workers).await
 }
 
 fn echo(options: &Value) -> Value {
