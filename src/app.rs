@@ -51,6 +51,7 @@ pub struct App {
     /// Absent if there are no pages.
     live: Option<Live>,
     router: axum::Router,
+    upstream: HttpUpstream,
     fleet_tasks: FleetTasks,
     /// Ends what runs in the background, once the drain is over.
     stop: CancellationToken,
@@ -90,7 +91,7 @@ impl App {
             slots,
             probe: Arc::<Fleet>::clone(&fleet),
             policy: policies.engine().clone(),
-            upstream: Arc::new(upstream),
+            upstream: Arc::new(upstream.clone()),
             notifier: Arc::new(notifier),
             metrics: Arc::clone(&metrics),
             clock,
@@ -117,7 +118,7 @@ impl App {
         let dashboard = DashboardState::new(pages, access, &api, &settings);
         let live = settings.dashboard.enabled.then(|| dashboard.live().clone());
         let router = router::router(api, dashboard, &settings);
-        Ok(Self { settings, dispatcher, queue, policies, recorder, fleet, metrics, live, router, fleet_tasks, stop })
+        Ok(Self { settings, dispatcher, queue, policies, recorder, fleet, metrics, live, router, upstream, fleet_tasks, stop })
     }
 
     /// Serves until `shutdown`, then drains. When this returns, everything has ended.
@@ -127,8 +128,9 @@ impl App {
         log_start(&self.settings, address, &policy.active_choice());
         let background = TaskTracker::new();
         let (queue, stop) = (Arc::clone(&self.queue), self.stop.clone());
-        // Tasks `queue`, `policy directory`, `policy files`, `upkeep` and `dashboard sampler`.
+        // Tasks `queue`, `idle connections`, `policy directory`, `policy files`, `upkeep` and `dashboard sampler`.
         background.spawn(async move { queue.run(stop).await });
+        background.spawn(self.upstream.keep_tidy(self.stop.clone()));
         background.spawn(policies::keep_told(policy.clone(), self.fleet, self.stop.clone()));
         background.spawn(self.policies.run(self.stop.clone()));
         background.spawn(Arc::clone(&self.dispatcher).run_upkeep());

@@ -1,8 +1,10 @@
 //! HTTP to workers: delivers one task and hands back the worker's answer as it comes. And the balancer's own notices to webhooks.
 
 mod answer;
+mod connection;
 mod http;
 mod notice;
+mod pool;
 mod tls;
 
 use ::http::Uri;

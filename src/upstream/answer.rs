@@ -1,13 +1,15 @@
 //! A worker's answer.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
-use http_body_util::BodyExt;
+use http_body::Body;
 use hyper::body::Incoming;
 
 use super::DeliveryError;
+use super::pool::Lent;
 
 /// The head of a worker's answer, and its body to come.
 #[derive(Debug)]
@@ -26,13 +28,14 @@ pub struct Answer {
 pub struct AnswerBody(Source);
 
 enum Source {
-    Http(Incoming),
+    /// With its connection, until the body has ended.
+    Http(Incoming, Option<Box<Lent>>),
     Stream(BoxStream<'static, Result<Bytes, DeliveryError>>),
 }
 
 impl AnswerBody {
-    pub(super) fn from_http(body: Incoming) -> Self {
-        Self(Source::Http(body))
+    pub(super) fn from_http(body: Incoming, lent: Lent) -> Self {
+        Self(Source::Http(body, Some(Box::new(lent))))
     }
 
     /// A body from a stream of chunks.
@@ -44,8 +47,13 @@ impl AnswerBody {
     pub async fn chunk(&mut self) -> Option<Result<Bytes, DeliveryError>> {
         match &mut self.0 {
             Source::Stream(stream) => stream.next().await,
-            Source::Http(body) => loop {
-                match body.frame().await? {
+            Source::Http(body, lent) => loop {
+                let connection = lent.as_mut()?.connection();
+                let frame = poll_fn(|context| connection.poll_frame(body, context)).await;
+                if frame.is_none() || body.is_end_stream() {
+                    lent.take().map(|lent| lent.give_back());
+                }
+                match frame? {
                     Ok(frame) => {
                         // Trailers say nothing to a client of ours.
                         if let Ok(data) = frame.into_data() {

@@ -1,6 +1,7 @@
 //! Task delivery over pooled HTTP/1.1 connections.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -9,24 +10,21 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio_util::sync::CancellationToken;
 
+use super::pool::{Lent, Pool};
 use super::{Answer, AnswerBody, Delivery, DeliveryError, Upstream};
 
-/// Node closes an idle connection after 5 s; one second less keeps requests off connections that are about to go.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const LB_KEY: HeaderName = HeaderName::from_static("x-lb-auth");
 const TASK_ID: HeaderName = HeaderName::from_static("x-task-id");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Task delivery over pooled HTTP/1.1 connections, with TLS for workers listed with https.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpUpstream {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    pool: Arc<Pool>,
     lb_key: HeaderValue,
 }
 
@@ -47,19 +45,19 @@ impl HttpUpstream {
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
         let mut lb_key = HeaderValue::from_str(lb_key)?;
         lb_key.set_sensitive(true);
-        Ok(Self { client, lb_key })
+        Ok(Self { pool: Arc::new(Pool::new(connector)), lb_key })
+    }
+
+    /// Closes idle connections in time, until `stop`.
+    pub async fn keep_tidy(self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.pool.keep_tidy()).await;
     }
 
     fn request(&self, delivery: Delivery) -> Result<Request<Full<Bytes>>, DeliveryError> {
         let mut request = Request::new(Full::new(delivery.body));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = delivery.uri;
         let worker_key = delivery.worker_key.expose().and_then(|key| HeaderValue::from_str(key).ok());
         let mut worker_key =
             worker_key.ok_or_else(|| DeliveryError::Broken("the worker key is no header value".to_owned()))?;
@@ -78,22 +76,20 @@ impl HttpUpstream {
 #[async_trait]
 impl Upstream for HttpUpstream {
     async fn deliver(&self, delivery: Delivery) -> Result<Answer, DeliveryError> {
+        let uri = delivery.uri.clone();
         let request = self.request(delivery)?;
-        let response = self.client.request(request).await.map_err(|error| {
-            let text = describe(&error);
-            if error.is_connect() { DeliveryError::Connect(text) } else { DeliveryError::Broken(text) }
-        })?;
-        Ok(answer(response))
+        let (response, lent) = self.pool.send(&uri, request).await?;
+        Ok(answer(response, lent))
     }
 }
 
-fn answer(response: Response<Incoming>) -> Answer {
+fn answer(response: Response<Incoming>, lent: Lent) -> Answer {
     let (mut head, body) = response.into_parts();
     Answer {
         status: head.status.as_u16(),
         content_type: head.headers.remove(CONTENT_TYPE),
         retry_after: head.headers.get(RETRY_AFTER).and_then(retry_after),
-        body: AnswerBody::from_http(body),
+        body: AnswerBody::from_http(body, lent),
     }
 }
 
