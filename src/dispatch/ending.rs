@@ -76,7 +76,7 @@ impl Dispatcher {
     }
 
     /// Ends a claim that was not sent to a worker; its slot carries on.
-    async fn end_unsent(
+    pub(super) async fn end_unsent(
         self: &Arc<Self>,
         lane: &Arc<Lane>,
         claim: &Claim,
