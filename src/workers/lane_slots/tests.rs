@@ -171,7 +171,11 @@ fn a_borrowed_slot_changes_nothing_here_and_its_lender_hears_of_its_end() {
     assert_eq!((heard.try_recv(), free()), (Ok(SlotEnd::Held), 1));
     let (unreachable, mut heard) = borrow();
     unreachable.unreachable();
-    assert_eq!((heard.try_recv(), free()), (Ok(SlotEnd::Unreachable), 0), "nothing goes to the worker until it is probed");
+    assert_eq!(
+        (heard.try_recv(), free()),
+        (Ok(SlotEnd::Unreachable), 0),
+        "nothing goes to the worker until it is probed"
+    );
     lane.remove_worker(WorkerId(0));
     assert!(lane.borrow("http://w0").is_none(), "it is not listed any more");
 }
