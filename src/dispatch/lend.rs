@@ -54,6 +54,7 @@ impl Dispatcher {
             }
             Offered::Stop(reason) if self.end_untaken(claim, reason).await => SlotEnd::Free,
             Offered::Stop(reason) => {
+                tracing::debug!(task = %lease.task, "a stream was taken over by the balancer of its client");
                 self.flights.landed(lease, None);
                 if reason == StopReason::Cancelled
                     && let Err(error) = until_clear(BRIEF, |_| self.queue.ask_to_stop(lease.task)).await.answer

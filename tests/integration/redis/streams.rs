@@ -72,7 +72,8 @@ async fn only_task(app: &TestApp) -> String {
 
 #[tokio::test]
 async fn it_keeps_its_place_and_its_client_gets_the_bytes_as_they_come() {
-    let fleet = Fleet::start(&[Say::Later(Duration::from_secs(2)), Say::Hush, success()], &[]).await;
+    let script = [Say::Later(Duration::from_secs(2)), Say::Hush, success()];
+    let fleet = Fleet::start(&script, &[("LOG_LEVEL", "debug")]).await;
     fleet.lender.accept(&sleep(0)).await;
     fleet.has_been_asked(1).await;
     let client = tokio::spawn(fleet.owner.task(&stream()).send());
@@ -83,6 +84,9 @@ async fn it_keeps_its_place_and_its_client_gets_the_bytes_as_they_come() {
     let id = response.headers()["x-task-id"].to_str().unwrap().to_owned();
     assert!(response.chunk().await.unwrap().is_some(), "though the stream goes on");
     assert_eq!(fleet.owner.shown(&id).await["attempts"][0]["worker"], fleet.worker.url, "it runs there");
+    fleet.lender.prints("a stream was taken over").await;
+    // Whoever comes now would find the slot, if it were free.
+    fleet.lender.accept(&hello(json!({}))).await;
     assert_eq!((fleet.worker.requests(), fleet.worker.running()), (2, 1), "the slot is taken at the other one");
     assert_eq!(fleet.lender.shown(&behind).await["state"], "queued");
     drop(response);
