@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::{Access, DeriveError};
 pub use pages::{Pages, TemplateError};
 
-use self::live::{Hub, Sampler, View};
+use self::live::{Hub, LaneHistory, Sampler, View};
 use crate::api::{self, ApiState};
 use crate::config::{DashboardSettings, Settings};
 
@@ -77,6 +77,11 @@ impl DashboardState {
 }
 
 impl Live {
+    /// What ended in each lane.
+    fn lanes(&self) -> &parking_lot::Mutex<LaneHistory> {
+        &self.hub.lanes
+    }
+
     /// Samples figures, and tells open pages what changes, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         Sampler::new(self.hub, self.view).run(stop).await;
