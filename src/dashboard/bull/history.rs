@@ -115,16 +115,16 @@ pub(super) async fn latency(
     let now = state.live.view.dispatcher.clock().now().as_millis() as f64;
     let stretch = Stretch::new(asked.from.unwrap_or(0.0), asked.to.unwrap_or(now), asked.granularity.as_deref())?;
     let wanted = percentiles(asked.percentiles.as_deref().unwrap_or_default());
-    let mut times: BTreeMap<i64, LatencyCounts> = BTreeMap::new();
+    let mut counts: BTreeMap<i64, LatencyCounts> = BTreeMap::new();
     for hour in records(&state, asked.queue.as_deref()).iter().flat_map(|record| stretch.hours_of(record)) {
-        times.entry(stretch.place_of(hour.at)).or_default().add(&hour.times(timed));
+        counts.entry(stretch.place_of(hour.at)).or_default().add(&hour.times(timed));
     }
     let point = |(ts, times): (i64, LatencyCounts)| {
         let value = |percent: &f64| Some((percent.to_string(), json!(times.percentile(percent / 100.0)?)));
         let values: serde_json::Map<String, Value> = wanted.iter().filter_map(value).collect();
         (times.count() > 0).then(|| json!({ "ts": ts, "count": times.count(), "values": values }))
     };
-    Ok(Json(times.into_iter().filter_map(point).collect()))
+    Ok(Json(counts.into_iter().filter_map(point).collect()))
 }
 
 /// How much is kept.
@@ -151,10 +151,8 @@ pub(super) async fn purge(
     State(state): State<DashboardState>,
     body: axum::body::Bytes,
 ) -> Result<Json<Value>, BoardError> {
-    let asked: Purge = match body.is_empty() {
-        true => Purge::default(),
-        false => serde_json::from_slice(&body).map_err(|error| BoardError::bad(error.to_string()))?,
-    };
+    let body = if body.is_empty() { &b"{}"[..] } else { &body };
+    let asked: Purge = serde_json::from_slice(body).map_err(|error| BoardError::bad(error.to_string()))?;
     let before = match asked.before.as_deref() {
         None => i64::MAX,
         Some(day) => Timestamp::from_rfc3339(&format!("{day}T00:00:00Z"))
@@ -305,7 +303,7 @@ mod tests {
         let now = 1_700_000_000_000;
         let record = LaneRecord::new(now - 3 * HOUR);
         let stretch = Stretch::new(0.0, 1e18, Some("hour")).unwrap();
-        let found = points(&[record.clone()], stretch, "completed", now);
+        let found = points(&[record], stretch, "completed", now);
         assert_eq!(
             found.iter().map(|point| point.ts).collect::<Vec<_>>(),
             [3, 2, 1, 0].map(|n| start_of(now - n * HOUR, HOUR))
