@@ -58,6 +58,11 @@ pub(in crate::dashboard) struct LaneHistory {
 }
 
 impl LaneHistory {
+    /// Minutes are noted from that moment on.
+    pub(super) fn begin(&mut self, now: Timestamp) {
+        self.minute = start_of(now.as_millis(), MINUTE);
+    }
+
     /// Whether a minute is over that was not noted.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         start_of(now.as_millis(), MINUTE) != self.minute
@@ -71,8 +76,7 @@ impl LaneHistory {
         counted: Vec<(LaneKey, LaneTotals)>,
         oldest: &HashMap<LaneKey, Duration>,
     ) -> Vec<LaneKey> {
-        let next = start_of(now.as_millis(), MINUTE);
-        let over = if self.minute == 0 { next } else { self.minute };
+        let (over, next) = (self.minute, start_of(now.as_millis(), MINUTE));
         self.minute = next;
         let mut silent = Vec::new();
         for (lane, totals) in counted {
@@ -218,6 +222,12 @@ mod tests {
         Timestamp::from_millis(HOUR * 500 + minute * MINUTE + 7)
     }
 
+    fn begun() -> LaneHistory {
+        let mut history = LaneHistory::default();
+        history.begin(at(0));
+        history
+    }
+
     fn counted(completed: u64, failed: u64) -> Vec<(LaneKey, LaneTotals)> {
         let mut runs = LatencyCounts::default();
         runs.add(&LatencyCounts::of_buckets(&[(3, u32::try_from(completed).unwrap())]));
@@ -226,10 +236,8 @@ mod tests {
 
     #[test]
     fn each_minute_has_its_own_and_hours_add_them_up() {
-        let mut history = LaneHistory::default();
-        assert!(history.is_due(at(0)));
-        history.note(at(0), counted(0, 0), &HashMap::new());
-        assert!(!history.is_due(at(0)));
+        let mut history = begun();
+        assert!(!history.is_due(at(0)) && history.is_due(at(1)));
         history.note(at(1), counted(5, 1), &HashMap::new());
         history.note(at(2), counted(5, 1), &HashMap::from([(lane(), Duration::from_secs(9))]));
         history.note(at(3), counted(7, 1), &HashMap::new());
@@ -244,7 +252,7 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_a_day_of_minutes_and_90_days_of_hours_and_silent_lanes_are_given_up() {
-        let mut history = LaneHistory::default();
+        let mut history = begun();
         for minute in 0..i64::try_from(MINUTES).unwrap() + 100 {
             history.note(at(minute), counted(u64::try_from(minute).unwrap(), 0), &HashMap::new());
         }
@@ -262,8 +270,7 @@ mod tests {
 
     #[test]
     fn a_purge_forgets_what_was_before() {
-        let mut history = LaneHistory::default();
-        history.note(at(0), counted(1, 0), &HashMap::new());
+        let mut history = begun();
         history.note(at(60), counted(2, 0), &HashMap::new());
         history.note(at(61), counted(3, 0), &HashMap::new());
         let middle = at(30).as_millis();

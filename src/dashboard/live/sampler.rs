@@ -74,6 +74,7 @@ impl Sampler {
         let (now, totals) = (Instant::now(), view.metrics.totals());
         let span = |range: Range| Span::new(Duration::from_secs(range.step()), now, totals.clone());
         let tail = Tail::from_now(&view.logs);
+        hub.lanes.lock().begin(view.dispatcher.clock().now());
         Self {
             spans: Range::ALL.map(span),
             stuck: HashMap::new(),
