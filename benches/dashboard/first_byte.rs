@@ -20,6 +20,8 @@ use crate::scene::{BALANCER_KEY, Scene};
 /// Longer than anything may take.
 const LIMIT: Duration = Duration::from_mins(1);
 
+const LOGIN: &str = "/dashboard/login";
+
 /// What one address took.
 #[derive(Debug)]
 pub(crate) struct Answers {
@@ -57,7 +59,7 @@ async fn paths(scene: &Scene) -> Result<Vec<String>> {
     let queue = "tasks.bench.1";
     let pages = [
         "/".to_owned(),
-        "/dashboard/login".to_owned(),
+        LOGIN.to_owned(),
         "/dashboard".to_owned(),
         "/dashboard/workers".to_owned(),
         format!("/dashboard/workers/{named}"),
@@ -80,7 +82,7 @@ async fn paths(scene: &Scene) -> Result<Vec<String>> {
         format!("/dashboard/api/workers/{named}/logs"),
         "/dashboard/api/tasks?limit=50".to_owned(),
         "/dashboard/api/tasks?limit=50&state=failed".to_owned(),
-        "/dashboard/api/tasks?limit=50&text=not%20to%20be%20found".to_owned(),
+        "/dashboard/api/tasks?limit=50&q=not%20to%20be%20found".to_owned(),
         format!("/dashboard/api/tasks?limit=15&worker={encoded}"),
         format!("/dashboard/api/tasks/{task}"),
         format!("/dashboard/api/tasks/{task}/sent"),
@@ -129,9 +131,11 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<Response<Inco
     let (mut requests, connection) = handshake(TokioIo::new(stream)).await?;
     // The connection: it ends with its answer. What goes wrong there is told to the request.
     tokio::spawn(async move { drop(connection.await) });
+    // Who has a key already is sent on by the login.
+    let key = if path == LOGIN { "" } else { BALANCER_KEY };
     let request = Request::get(path)
         .header(header::HOST, address.to_string())
-        .header(header::AUTHORIZATION, BALANCER_KEY)
+        .header(header::AUTHORIZATION, key)
         .header(header::ACCEPT_ENCODING, "gzip, deflate, br, zstd")
         .body(Empty::<Bytes>::new())?;
     Ok(requests.send_request(request).await?)

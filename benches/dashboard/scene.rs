@@ -53,6 +53,7 @@ impl Scene {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let simulator = Child::start("workers", &mut workers(binary, plan.workers), folder.path())?;
+        andera_lb::upstream::install_crypto_provider();
         let client = Client::builder().no_proxy().build()?;
         let list = folder.path().join("workers.json");
         let deadline = Instant::now() + START_TIMEOUT;

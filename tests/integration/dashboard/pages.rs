@@ -219,8 +219,10 @@ async fn no_page_is_wider_than_a_phone_or_has_a_serious_barrier() {
     let failed = app.accept(&with(TestApp::call("fail", &failing), json!({ "options": { "attempts": 1 } }))).await;
     assert_eq!(app.ended(&failed).await["state"], "failed");
     let page = Page::open().await;
-    page.goto(&format!("{}/dashboard/login", app.url)).await;
-    barriers(&page, &axe, "/dashboard/login").await;
+    for path in ["/", "/dashboard/login"] {
+        page.goto(&format!("{}{path}", app.url)).await;
+        barriers(&page, &axe, path).await;
+    }
     page.log_in(&app, LB_KEY).await;
     let name = |url: &str| {
         use base64::Engine;
