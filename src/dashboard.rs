@@ -90,7 +90,8 @@ impl Live {
 
 /// The routes for people. The settings say which of them there are.
 pub fn router(state: DashboardState, api: ApiState, settings: &DashboardSettings) -> Router {
-    let public = Router::new().route("/", get(landing::show)).route("/favicon.svg", get(assets::favicon));
+    let public = Router::new().route("/", get(landing::show)).layer(api::compression());
+    let public = public.route("/favicon.svg", get(assets::favicon));
     if !settings.enabled && !settings.bull_board_enabled {
         return public.with_state(state);
     }

@@ -37,7 +37,7 @@ impl fmt::Display for Report<'_> {
         )?;
         writeln!(
             f,
-            "## First bytes\n\n{repeats} times each, compressed, over a new connection. More than {LIMIT_MS} ms is marked.\n"
+            "## First bytes\n\n{repeats} times each (slow ones less often), compressed, over a new connection. More than {LIMIT_MS} ms is marked.\n"
         )?;
         writeln!(f, "| address | first byte, median ms | highest | all of it, median ms | KB on the wire |")?;
         writeln!(f, "|---|---:|---:|---:|---:|")?;
