@@ -12,7 +12,7 @@ mod snapshot;
 mod totals;
 
 pub use handles::{PolicyMetrics, RouteMetrics};
-pub use lanes::LaneTotals;
+pub use lanes::{COUNTED_LANES, LaneTotals};
 use latency::Latencies;
 pub use latency::LatencyCounts;
 pub use snapshot::{LaneCounts, SlotCounts, Snapshot, WorkerCounts};

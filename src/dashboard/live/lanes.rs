@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::task::{LaneKey, Timestamp};
-use crate::telemetry::{LaneTotals, LatencyCounts};
+use crate::telemetry::{COUNTED_LANES, LaneTotals, LatencyCounts};
 
 pub(in crate::dashboard) const MINUTE: i64 = 60_000;
 pub(in crate::dashboard) const HOUR: i64 = 60 * MINUTE;
@@ -69,7 +69,7 @@ impl LaneHistory {
     }
 
     /// Notes the minute that is over: what was counted until now, and how long the oldest task of a lane has waited. Says which
-    /// lanes have been silent for so long that nothing is kept of them.
+    /// lanes have been silent for so long that nothing is kept of them, or, if there is no room for others, which one for longest.
     pub(super) fn note(
         &mut self,
         now: Timestamp,
@@ -78,7 +78,7 @@ impl LaneHistory {
     ) -> Vec<LaneKey> {
         let (over, next) = (self.minute, start_of(now.as_millis(), MINUTE));
         self.minute = next;
-        let mut silent = Vec::new();
+        let (mut silent, is_full) = (Vec::new(), counted.len() >= COUNTED_LANES);
         for (lane, totals) in counted {
             let record = self.lanes.entry(lane.clone()).or_insert_with(|| LaneRecord::new(over));
             let oldest = oldest.get(&lane).map_or(0, |age| u32::try_from(age.as_millis()).unwrap_or(u32::MAX));
@@ -87,6 +87,11 @@ impl LaneHistory {
             if record.hours.is_empty() && next - record.began > HOUR {
                 silent.push(lane);
             }
+        }
+        if is_full && silent.is_empty() {
+            let since = |record: &LaneRecord| record.hours.back().map_or(record.began, |hour| hour.at);
+            let longest = self.lanes.iter().min_by_key(|(_, record)| since(record));
+            silent.extend(longest.filter(|(_, record)| since(record) < next - 2 * HOUR).map(|(lane, _)| lane.clone()));
         }
         self.lanes.retain(|lane, _| !silent.contains(lane));
         silent
@@ -266,6 +271,20 @@ mod tests {
         let late = i64::try_from(HOURS).unwrap() * 60 * 2;
         assert_eq!(history.note(at(late), last, &HashMap::new()), [lane()]);
         assert!(history.lanes.is_empty());
+    }
+
+    #[test]
+    fn where_there_is_no_room_for_others_the_lane_that_was_silent_for_longest_is_given_up() {
+        let key = |n: usize| LaneKey::new(format!("g{n}"), Contract::new(1.0).unwrap());
+        let all = |busy: u64| -> Vec<_> {
+            let totals = |n: usize| LaneTotals { completed: if n == 7 { 1 } else { busy }, ..LaneTotals::default() };
+            (0..COUNTED_LANES).map(|n| (key(n), totals(n))).collect()
+        };
+        let mut history = begun();
+        assert_eq!(history.note(at(1), all(1), &HashMap::new()), []);
+        assert_eq!(history.note(at(90), all(2), &HashMap::new()), []);
+        assert_eq!(history.note(at(200), all(3), &HashMap::new()), [key(7)]);
+        assert_eq!(history.lanes.len(), COUNTED_LANES - 1);
     }
 
     #[test]

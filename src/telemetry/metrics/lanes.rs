@@ -13,7 +13,7 @@ use crate::task::{LaneKey, TaskState};
 
 /// Lanes that are counted apart. Clients make lanes by naming them, so there may be any number; those beyond that wait until one
 /// is forgotten.
-const MOST: usize = 200;
+pub const COUNTED_LANES: usize = 200;
 
 /// Counts by lane.
 #[derive(Debug, Default)]
@@ -42,12 +42,14 @@ pub struct LaneTotals {
 
 impl Lanes {
     fn of(&self, lane: &LaneKey) -> Option<Arc<Counts>> {
-        if let Some(counts) = self.0.read().get(lane) {
-            return Some(Arc::clone(counts));
+        {
+            let lanes = self.0.read();
+            let known = lanes.get(lane).map(Arc::clone);
+            if known.is_some() || lanes.len() >= COUNTED_LANES {
+                return known;
+            }
         }
-        let mut lanes = self.0.write();
-        let is_full = lanes.len() >= MOST && !lanes.contains_key(lane);
-        (!is_full).then(|| Arc::clone(lanes.entry(lane.clone()).or_default()))
+        Some(Arc::clone(self.0.write().entry(lane.clone()).or_default()))
     }
 }
 
@@ -126,13 +128,13 @@ mod tests {
         metrics.lane_ended(&lane(0), TaskState::Cancelled, None);
         let first = metrics.lane_totals(&lane(0)).unwrap();
         assert_eq!((first.completed, first.failed, first.runs.count(), first.waits.count()), (1, 1, 1, 1));
-        for n in 1..=MOST {
+        for n in 1..=COUNTED_LANES {
             metrics.lane_ended(&lane(n), TaskState::Failed, None);
         }
-        assert_eq!(metrics.counted_lanes().len(), MOST);
-        assert_eq!(metrics.lane_totals(&lane(MOST)), None);
+        assert_eq!(metrics.counted_lanes().len(), COUNTED_LANES);
+        assert_eq!(metrics.lane_totals(&lane(COUNTED_LANES)), None);
         metrics.forget_lane(&lane(0));
-        metrics.lane_ended(&lane(MOST), TaskState::Failed, None);
-        assert_eq!(metrics.lane_totals(&lane(MOST)).unwrap().failed, 1);
+        metrics.lane_ended(&lane(COUNTED_LANES), TaskState::Failed, None);
+        assert_eq!(metrics.lane_totals(&lane(COUNTED_LANES)).unwrap().failed, 1);
     }
 }
