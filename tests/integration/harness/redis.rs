@@ -1,5 +1,6 @@
 //! A Redis as a process.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -90,6 +91,21 @@ impl Redis {
 
     /// Says something to it, and gives what it answers.
     pub(crate) async fn command(&self, words: &[&str]) -> Option<String> {
+        self.answer(words).await
+    }
+
+    /// The same for what is answered with a number.
+    pub(crate) async fn number(&self, words: &[&str]) -> u64 {
+        self.answer(words).await
+    }
+
+    /// The events in a stream, oldest first.
+    pub(crate) async fn events(&self, stream: &str) -> Vec<HashMap<String, String>> {
+        let events: Vec<(String, HashMap<String, String>)> = self.answer(&["XRANGE", stream, "-", "+"]).await;
+        events.into_iter().map(|(_, event)| event).collect()
+    }
+
+    async fn answer<T: ::redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let client = ::redis::Client::open(("127.0.0.1", self.port)).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
         let mut command = ::redis::Cmd::new();
