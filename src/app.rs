@@ -118,7 +118,20 @@ impl App {
         let dashboard = DashboardState::new(pages, access, &api, &settings);
         let live = settings.dashboard.enabled.then(|| dashboard.live().clone());
         let router = router::router(api, dashboard, &settings);
-        Ok(Self { settings, dispatcher, queue, policies, recorder, fleet, metrics, live, router, upstream, fleet_tasks, stop })
+        Ok(Self {
+            settings,
+            dispatcher,
+            queue,
+            policies,
+            recorder,
+            fleet,
+            metrics,
+            live,
+            router,
+            upstream,
+            fleet_tasks,
+            stop,
+        })
     }
 
     /// Serves until `shutdown`, then drains. When this returns, everything has ended.

@@ -1,7 +1,7 @@
 //! The queue in Redis, in the keys and with the meaning that `BullMQ` gives them: its tools read and change it, and several balancers
 //! share it.
 //!
-//! Every lane is a queue of `BullMQ`, named by `task::lane_name`. Every change is made by one script on the server (`scripts/`), which takes
+//! Every lane is a queue of `BullMQ`, named by `task::lane_name`. Every change is made by one function on the server (`scripts/`), which takes
 //! one or more steps: so a settle and the next claim, or a whole batch, are one round trip, and nobody sees what is between them. Time is
 //! the server's. What `BullMQ` has no field for is in four fields of a job beside its own: `andera` (the fixed part, `fixed`),
 //! `anderaLife` (what changes; the scripts' own), `anderaAttempts` and `anderaEnd` (`end`); and in keys of the whole queue whose names
@@ -32,13 +32,14 @@ mod tests;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use redis::Value;
 use tokio::sync::broadcast;
 
 use self::link::Link;
 pub use self::link::RedisAddressError;
-use self::steps::{Scripts, Step};
+use self::steps::{Call, Step};
 use super::ledger::Alarm;
 use super::{QueueError, QueueEvent, QueueLimits, Sealer};
 use crate::config::RedisSettings;
@@ -50,7 +51,6 @@ const EVENT_BUFFER: usize = 4_096;
 /// The queue in Redis.
 pub struct BullmqQueue {
     link: Link,
-    scripts: Scripts,
     prefix: String,
     /// Tells this process's doings from those of others.
     me: String,
@@ -82,7 +82,6 @@ impl BullmqQueue {
     ) -> Result<Self, RedisAddressError> {
         Ok(Self {
             link: Link::new(settings, clock.simulated_now().is_some())?,
-            scripts: Scripts::new(),
             prefix: settings.prefix.clone(),
             me: format!("andera-{:016x}", Chance::process().number()),
             limits,
@@ -103,20 +102,23 @@ impl BullmqQueue {
 
     async fn call_on(&self, live: &link::Live, steps: &[Step]) -> Result<Vec<Value>, QueueError> {
         let limits = &self.limits;
-        let mut invocation = self.scripts.of(steps).prepare_invoke();
-        invocation.key(format!("{}:andera-tasks", self.prefix));
-        invocation.arg(&self.prefix);
-        invocation.arg(self.clock.simulated_now().map_or_else(String::new, |now| now.as_millis().to_string()));
-        invocation.arg(&self.me).arg(limits.max_waiting).arg(limits.max_interruptions);
-        invocation.arg(u64::try_from(limits.retention.as_millis()).unwrap_or(u64::MAX));
-        invocation.arg(limits.retention_count).arg(limits.retention_bytes);
-        // Whoever held something while the server was away gets the time to say so.
-        invocation.arg(u8::from(live.since.elapsed() >= self.lease));
-        for step in steps {
-            step.put(&mut invocation);
-        }
+        let number = |number: u64| Bytes::from(number.to_string());
+        let head = [
+            Bytes::from(self.prefix.clone()),
+            self.clock.simulated_now().map_or_else(Bytes::new, |now| now.as_millis().to_string().into()),
+            Bytes::from(self.me.clone()),
+            number(limits.max_waiting as u64),
+            number(limits.max_interruptions.into()),
+            number(u64::try_from(limits.retention.as_millis()).unwrap_or(u64::MAX)),
+            number(limits.retention_count as u64),
+            number(limits.retention_bytes),
+            // Whoever held something while the server was away gets the time to say so.
+            Bytes::from_static(if live.since.elapsed() >= self.lease { b"1" } else { b"0" }),
+        ];
+        let call = Call { key: format!("{}:andera-tasks", self.prefix), head, steps };
         let mut connection = live.connection.clone();
-        let answers: Vec<Value> = self.link.hear(live, invocation.invoke_async(&mut connection)).await?;
+        let taken = self.link.scripts.take(&mut connection, live.has_library, &call);
+        let answers = self.link.hear(live, taken).await?;
         if answers.len() == steps.len() {
             Ok(answers)
         } else {

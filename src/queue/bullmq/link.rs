@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::steps::Scripts;
 use crate::config::RedisSettings;
 use crate::queue::QueueError;
 
@@ -34,12 +35,15 @@ pub(super) struct Live {
     pub(super) connection: MultiplexedConnection,
     /// Since when it is there.
     pub(super) since: Instant,
+    /// Whether the server has taken our library of functions.
+    pub(super) has_library: bool,
     lost: CancellationToken,
 }
 
 /// The connection to the server, when there is one. [`Self::keep`] keeps it.
 pub(super) struct Link {
     pub(super) client: Client,
+    pub(super) scripts: Scripts,
     live: watch::Sender<Option<Live>>,
     /// How long a call waits for a connection.
     patience: Duration,
@@ -54,6 +58,7 @@ impl Link {
     pub(super) fn new(settings: &RedisSettings, timeless: bool) -> Result<Self, RedisAddressError> {
         Ok(Self {
             client: Client::open(settings.address().expose()).map_err(RedisAddressError)?,
+            scripts: Scripts::new(),
             live: watch::Sender::new(None),
             patience: settings.wait,
             doubt: Notify::new(),
@@ -146,7 +151,9 @@ impl Link {
         let connect = async {
             let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
             let connection = connection.map_err(|error| QueueError::Unavailable(error.to_string()))?;
-            let live = Live { connection, since: Instant::now(), lost: CancellationToken::new() };
+            let has_library = self.scripts.load(&mut connection.clone()).await;
+            let has_library = has_library.map_err(|error| QueueError::Unavailable(error.to_string()))?;
+            let live = Live { connection, since: Instant::now(), has_library, lost: CancellationToken::new() };
             greet(live.clone()).await?;
             Ok(live)
         };

@@ -1,7 +1,8 @@
 //! Calls of the script.
 
 use bytes::Bytes;
-use redis::{Script, ScriptInvocation};
+use redis::aio::MultiplexedConnection;
+use redis::{RedisResult, Script, Value};
 
 use crate::queue::{ClaimRequest, Lease};
 use crate::task::lane_name;
@@ -9,12 +10,17 @@ use crate::task::{LaneKey, TaskId};
 
 /// The steps of every task's way. Most calls have no others.
 const FREQUENT: [&str; 6] = ["enqueue", "claim", "claim_task", "renew", "settle", "release"];
+const CALL_OF_SCRIPT: &str = "return take_steps(KEYS, ARGV)";
 
-/// The script that takes steps, put together of parts in the order in which they stand on each other. The server sets up every function of
-/// a script at each call, so there is a short one for the frequent steps.
+/// What takes steps on the server, put together of parts in the order in which they stand on each other: a library of functions (from
+/// Redis 7 on), which is set up once, or else scripts. The server sets up every function of a script at each call, so there is a short
+/// one for the frequent steps.
 pub(super) struct Scripts {
     frequent: Script,
     all: Script,
+    library: String,
+    /// Name of the library and of its function. It tells versions apart, so that several may share a server.
+    name: String,
 }
 
 impl Scripts {
@@ -33,16 +39,79 @@ impl Scripts {
             include_str!("scripts/inbox.lua"),
         ];
         let (tasks, others, run) = (tasks.concat(), others.concat(), include_str!("scripts/run.lua"));
-        Self {
-            frequent: Script::new(&[tasks.as_str(), run].concat()),
-            all: Script::new(&[tasks.as_str(), others.as_str(), run].concat()),
+        let all = Script::new(&[tasks.as_str(), others.as_str(), run, CALL_OF_SCRIPT].concat());
+        let name = format!("andera_{}", all.get_hash());
+        let head = format!("#!lua name={name}\n");
+        let register = format!("redis.register_function('{name}', take_steps)");
+        let library = [head.as_str(), tasks.as_str(), others.as_str(), run, register.as_str()].concat();
+        Self { frequent: Script::new(&[tasks.as_str(), run, CALL_OF_SCRIPT].concat()), all, library, name }
+    }
+
+    /// Gives the server the library; `false` if it does not take it.
+    pub(super) async fn load(&self, connection: &mut MultiplexedConnection) -> RedisResult<bool> {
+        let loaded = redis::cmd("FUNCTION").arg("LOAD").arg(&self.library).query_async::<()>(connection).await;
+        match loaded {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_io_error() || error.is_connection_dropped() => Err(error),
+            // There already, or older than functions, or nobody may load any.
+            Err(error) => Ok(error.to_string().contains("already exists")),
         }
     }
 
-    /// The script for these steps.
-    pub(super) fn of(&self, steps: &[Step]) -> &Script {
-        let frequent = steps.iter().all(|step| FREQUENT.contains(&step.name));
-        if frequent { &self.frequent } else { &self.all }
+    /// Takes steps on a server that has the library, or has not.
+    pub(super) async fn take(
+        &self,
+        connection: &mut MultiplexedConnection,
+        has_library: bool,
+        call: &Call<'_>,
+    ) -> RedisResult<Vec<Value>> {
+        if !has_library {
+            let frequent = call.steps.iter().all(|step| FREQUENT.contains(&step.name));
+            let script = if frequent { &self.frequent } else { &self.all };
+            let mut invocation = script.prepare_invoke();
+            invocation.key(&call.key);
+            call.each_argument(|argument| {
+                invocation.arg(argument);
+            });
+            return invocation.invoke_async(connection).await;
+        }
+        let mut command = redis::cmd("FCALL");
+        command.arg(&self.name).arg(1).arg(&call.key);
+        call.each_argument(|argument| {
+            command.arg(argument);
+        });
+        match command.query_async(connection).await {
+            // Somebody has emptied the server, or another server has taken its place.
+            Err(error) if error.to_string().contains("Function not found") => {
+                self.load(connection).await?;
+                command.query_async(connection).await
+            }
+            answers => answers,
+        }
+    }
+}
+
+/// Steps to take, with what each call begins with.
+pub(super) struct Call<'a> {
+    /// Some key of ours, for a cluster to know the node by.
+    pub(super) key: String,
+    /// See `base.lua`.
+    pub(super) head: [Bytes; 9],
+    pub(super) steps: &'a [Step],
+}
+
+impl Call<'_> {
+    fn each_argument(&self, mut put: impl FnMut(&[u8])) {
+        for argument in &self.head {
+            put(argument);
+        }
+        for step in self.steps {
+            put(step.name.as_bytes());
+            put(step.arguments.len().to_string().as_bytes());
+            for argument in &step.arguments {
+                put(argument);
+            }
+        }
     }
 }
 
@@ -99,12 +168,5 @@ impl Step {
 
     pub(super) fn look(id: TaskId) -> Self {
         Self::new("look").of(id).flag(false)
-    }
-
-    pub(super) fn put(&self, invocation: &mut ScriptInvocation<'_>) {
-        invocation.arg(self.name).arg(self.arguments.len());
-        for argument in &self.arguments {
-            invocation.arg(argument.as_ref());
-        }
     }
 }

@@ -1,46 +1,74 @@
 -- What every call begins with: who calls, what time it is, where things are.
--- ARGV: prefix, time in ms ('' for the server's own), the caller's name, the limits, whether it may judge others, then the steps (see steps.lua).
-local call = redis.call
-local base = ARGV[1] .. ':'
-local me = ARGV[3]
-local max_waiting = tonumber(ARGV[4])
-local max_interruptions = tonumber(ARGV[5])
-local retention_ms = tonumber(ARGV[6])
-local retention_count = tonumber(ARGV[7])
-local retention_bytes = tonumber(ARGV[8])
+-- Arguments: prefix, time in ms ('' for the server's own), the caller's name, the limits, whether it may judge others, then the steps (see steps.lua).
+-- Set anew by each call, for functions of a library outlive it.
+local call, base, me, now
+local max_waiting, max_interruptions, retention_ms, retention_count, retention_bytes
 -- Whether the caller has been connected long enough for others to have come back too, if the server was away.
-local judges_others = ARGV[9] == '1'
-
-local now
-if ARGV[2] == '' then
-    local time = call('TIME')
-    now = time[1] * 1000 + math.floor(time[2] / 1000)
-else
-    now = tonumber(ARGV[2])
-end
+local judges_others
+-- The lane that the step before has found empty, if it has.
+local emptied
 
 -- Keys of the whole queue. Their members are '<task id> <lane>'.
-local TASKS = base .. 'andera-tasks' -- sorted by id: the index, and the order of lists
-local LEASES = base .. 'andera-leases' -- by the moment at which the lease runs out
-local EXPIRIES = base .. 'andera-expiries' -- tasks that wait, by the moment at which they are of no use any more
-local ENDED = base .. 'andera-ended' -- tasks that the limits of retention count, by the moment of their end
-local OWED = base .. 'andera-owed' -- tasks that owe a notice, by the moment of their end
+local TASKS -- sorted by id: the index, and the order of lists
+local LEASES -- by the moment at which the lease runs out
+local EXPIRIES -- tasks that wait, by the moment at which they are of no use any more
+local ENDED -- tasks that the limits of retention count, by the moment of their end
+local OWED -- tasks that owe a notice, by the moment of their end
 -- Others.
-local LANES = base .. 'andera-lanes' -- names of lanes
-local DUE = base .. 'andera-due' -- lanes with delayed tasks, by the moment at which the first is due
-local HOLDERS = base .. 'andera-keys' -- idempotency key: id of its task
-local WAITING = base .. 'andera-waiting' -- how many tasks wait, in all lanes
-local BYTES = base .. 'andera-bytes' -- size of the tasks in ENDED
-local CHANNEL = base .. 'andera-events'
+local LANES -- names of lanes
+local DUE -- lanes with delayed tasks, by the moment at which the first is due
+local HOLDERS -- idempotency key: id of its task
+local WAITING -- how many tasks wait, in all lanes
+local BYTES -- size of the tasks in ENDED
+local CHANNEL
 -- There as long as the balancer of that name is.
-local BALANCER = base .. 'andera-balancer:'
+local BALANCER
 
 -- The queue into which others put jobs (inbox.lua).
-local INBOX = base .. 'tasks:'
+local INBOX
 
 -- Who tells the webhook of a task that it has failed; kept as long as that one looks for what is owed.
-local TELLER = base .. 'andera-teller:'
+local TELLER
 local TELLER_MS = 15000
+
+local function name_keys()
+    TASKS = base .. 'andera-tasks'
+    LEASES = base .. 'andera-leases'
+    EXPIRIES = base .. 'andera-expiries'
+    ENDED = base .. 'andera-ended'
+    OWED = base .. 'andera-owed'
+    LANES = base .. 'andera-lanes'
+    DUE = base .. 'andera-due'
+    HOLDERS = base .. 'andera-keys'
+    WAITING = base .. 'andera-waiting'
+    BYTES = base .. 'andera-bytes'
+    CHANNEL = base .. 'andera-events'
+    BALANCER = base .. 'andera-balancer:'
+    INBOX = base .. 'tasks:'
+    TELLER = base .. 'andera-teller:'
+end
+
+local function begin(arguments)
+    call = redis.call
+    if base ~= arguments[1] .. ':' then
+        base = arguments[1] .. ':'
+        name_keys()
+    end
+    me = arguments[3]
+    max_waiting = tonumber(arguments[4])
+    max_interruptions = tonumber(arguments[5])
+    retention_ms = tonumber(arguments[6])
+    retention_count = tonumber(arguments[7])
+    retention_bytes = tonumber(arguments[8])
+    judges_others = arguments[9] == '1'
+    emptied = nil
+    if arguments[2] == '' then
+        local time = call('TIME')
+        now = time[1] * 1000 + math.floor(time[2] / 1000)
+    else
+        now = tonumber(arguments[2])
+    end
+end
 
 local ID_LENGTH = 36
 local EVENTS_KEPT = '10000'

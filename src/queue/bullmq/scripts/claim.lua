@@ -20,14 +20,18 @@ local function lease_until(lane, id, job, life, lease)
     call('ZADD', LEASES, now + lease, member_of(id, lane))
 end
 
--- Claims a task that does not wait any more.
-local function take(at, lane, id, job, life, request, lease)
+-- Claims a task that does not wait any more. A new one comes with its fields, which are written here.
+local function take(at, lane, id, job, life, request, lease, fields)
     life.v = life.v + 1
     life.r, life.q, life.y, life.h = request, nil, nil, nil
     call('LPUSH', at .. 'active', id)
     lease_until(lane, id, job, life, lease)
-    call('HSET', job, 'anderaLife', cjson.encode(life), 'processedOn', now, 'pb', me)
-    call('HINCRBY', job, 'ats', 1)
+    if fields then
+        call('HSET', job, 'anderaLife', cjson.encode(life), 'processedOn', now, 'pb', me, 'ats', 1, unpack(fields))
+    else
+        call('HSET', job, 'anderaLife', cjson.encode(life), 'processedOn', now, 'pb', me)
+        call('HINCRBY', job, 'ats', 1)
+    end
     announce(at, 'active', 'jobId', id, 'prev', 'waiting')
 end
 
@@ -101,7 +105,7 @@ local function claim_head(lane, request, again, lease, skip)
     if before then
         return before
     end
-    if is_closed(at) then
+    if emptied == at or is_closed(at) then
         return false
     end
     local id, life = take_head(at, lane, skip)

@@ -111,13 +111,18 @@ local function end_job(id, state, reason, result, attempts, prev)
     end
 end
 
--- Ends a task that neither waits nor runs any more. `finish` is {state, code, reason, result, about the end}.
-local function finish(at, lane, id, job, life, finish, prev)
+-- Ends a task that neither waits nor runs any more. `finish` is {state, code, reason, result, about the end}; `attempts` are given if
+-- there is one more, and the task did run.
+local function finish(at, lane, id, job, life, finish, prev, attempts)
     local state, code, reason, result, about = unpack(finish)
     local member = member_of(id, lane)
     life.r, life.f, life.t, life.b = nil, now, state, size_of(job, #result)
     life.c = code ~= '' and code or nil
     local fields = { 'finishedOn', now, 'atm', life.n, 'anderaEnd', about, 'anderaLife', cjson.encode(life) }
+    if attempts then
+        fields[#fields + 1] = 'anderaAttempts'
+        fields[#fields + 1] = attempts
+    end
     if result ~= '' then
         fields[#fields + 1] = 'returnvalue'
         fields[#fields + 1] = result
@@ -135,13 +140,16 @@ local function finish(at, lane, id, job, life, finish, prev)
             call('SADD', at .. 'andera-cancelled', id)
         end
     end
-    call('ZREM', EXPIRIES, member)
+    if not attempts then
+        call('ZREM', EXPIRIES, member)
+    end
+    local bytes = 0
     if state == 'failed' and life.w then
         call('ZADD', OWED, now, member)
         call('SET', TELLER .. id, me, 'PX', TELLER_MS)
     else
         call('ZADD', ENDED, now, member)
-        call('INCRBY', BYTES, life.b)
+        bytes = call('INCRBY', BYTES, life.b)
     end
     -- A job that does not wait for its task any more was moved by another tool.
     if life.p and call('ZREM', INBOX .. 'waiting-children', life.p) == 1 then
@@ -151,7 +159,10 @@ local function finish(at, lane, id, job, life, finish, prev)
         end_job(life.p, state, reason, result, life.n, 'waiting-children')
     end
     tell_ended(id, state, life.c)
-    evict(2)
+    -- What has become too old is left to the round.
+    if bytes > retention_bytes or call('ZCARD', ENDED) > retention_count then
+        evict(2)
+    end
 end
 
 -- What ends a task by the queue's own rules.

@@ -1,4 +1,4 @@
--- The steps that a call may be made of. After the limits, ARGV has for each its name, how many arguments it has, and those. What
+-- The steps that a call may be made of. After the limits, the arguments have for each its name, how many arguments it has, and those. What
 -- they give comes back in order; no other call sees anything between them.
 local steps = {}
 
@@ -45,14 +45,14 @@ function steps.enqueue(lane, id, name, data, opts, fixed, created_at, priority, 
     life.w = webhook == '1' and 1 or nil
     life.u = stream == '1' and me or nil
     life.k = key ~= '' and key or nil
-    call('HSET', job, 'name', name, 'data', data, 'opts', opts, 'timestamp', created_at, 'delay', 0, 'priority', priority,
-        'andera', fixed, 'anderaLife', cjson.encode(life))
+    local fields = { 'name', name, 'data', data, 'opts', opts, 'timestamp', created_at, 'delay', 0, 'priority', priority, 'andera', fixed }
     announce(at, 'added', 'jobId', id, 'name', name)
     if at_once then
         announce(at, 'waiting', 'jobId', id)
-        take(at, lane, id, job, life, request, lease)
+        take(at, lane, id, job, life, request, lease, fields)
         return { 'new', { id, life.v } }
     end
+    call('HSET', job, 'anderaLife', cjson.encode(life), unpack(fields))
     call('INCR', WAITING)
     call('ZADD', EXPIRIES, life.x, member)
     if delayed then
@@ -94,7 +94,8 @@ end
 function steps.settle(lane, id, token, attempt, what, ...)
     local at = lane_base(lane)
     local job = at .. id
-    local life = life_of(job)
+    local told = call('HMGET', job, 'anderaLife', 'anderaAttempts')
+    local life, attempts = told[1] and cjson.decode(told[1]), told[2] or ''
     if life and life.zt == tonumber(token) then
         return life.zw
     end
@@ -102,21 +103,28 @@ function steps.settle(lane, id, token, attempt, what, ...)
         -- Its lease ran out, but nobody else has claimed it since: the run counts.
         life.y = nil
         call('DECR', WAITING)
+        call('ZREM', EXPIRIES, member_of(id, lane))
     elseif not is_held(life, token) or not let_go(at, lane, id, job) then
         return 'lost'
     end
     if attempt ~= '' then
         life.n = life.n + 1
-        call('HSET', job, 'anderaAttempts', (call('HGET', job, 'anderaAttempts') or '') .. attempt .. '\n', 'atm', life.n)
+        attempts = attempts .. attempt .. '\n'
     end
     life.zt = life.v
     if what ~= 'retry' then
         life.zw = 'ended'
-        finish(at, lane, id, job, life, { what, ... }, 'active')
-        if is_idle(at) and call('LLEN', at .. 'active') == 0 then
-            announce(at, 'drained')
+        finish(at, lane, id, job, life, { what, ... }, 'active', attempt ~= '' and attempts or nil)
+        if is_idle(at) then
+            emptied = at
+            if call('LLEN', at .. 'active') == 0 then
+                announce(at, 'drained')
+            end
         end
         return 'ended'
+    end
+    if attempt ~= '' then
+        call('HSET', job, 'anderaAttempts', attempts, 'atm', life.n)
     end
     local due = ...
     if due == '' then
