@@ -1,7 +1,7 @@
 # `make help` lists what there is. ARGS is passed on, for instance: make demo ARGS="--port 0"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint policies deny bench bench-queue bench-policy chaos
+.PHONY: help demo test lint policies deny bench bench-queue bench-policy bench-dashboard chaos
 
 # command:package. A C compiler builds `ring` and links; the tests send signals with `kill`.
 BUILD_TOOLS := cc:build-essential
@@ -58,6 +58,10 @@ chaos: rust ## Kills a balancer under load 50 times, fills a disk (by root); CHA
 bench-policy: rust ## Nanoseconds a decision, native and in WebAssembly; ARGS="--smoke" for a short look
 	@scripts/need.sh $(BUILD_TOOLS)
 	cargo bench --locked --bench policy -- $(ARGS)
+
+bench-dashboard: rust ## First bytes of pages with 2,000 workers and 100,000 tasks, and what an open page costs; ARGS="--smoke" for a short look
+	@scripts/need.sh $(BUILD_TOOLS)
+	cargo bench --locked --bench dashboard -- $(ARGS)
 
 .PHONY: rust
 rust:

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::{Access, DeriveError};
 pub use pages::{Pages, TemplateError};
 
-use self::live::{Hub, Sampler, View};
+use self::live::{Hub, LaneHistory, Sampler, View};
 use crate::api::{self, ApiState};
 use crate::config::{DashboardSettings, Settings};
 
@@ -77,6 +77,11 @@ impl DashboardState {
 }
 
 impl Live {
+    /// What ended in each lane.
+    fn lanes(&self) -> &parking_lot::Mutex<LaneHistory> {
+        &self.hub.lanes
+    }
+
     /// Samples figures, and tells open pages what changes, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         Sampler::new(self.hub, self.view).run(stop).await;
@@ -85,7 +90,8 @@ impl Live {
 
 /// The routes for people. The settings say which of them there are.
 pub fn router(state: DashboardState, api: ApiState, settings: &DashboardSettings) -> Router {
-    let public = Router::new().route("/", get(landing::show)).route("/favicon.svg", get(assets::favicon));
+    let public = Router::new().route("/", get(landing::show)).layer(api::compression());
+    let public = public.route("/favicon.svg", get(assets::favicon));
     if !settings.enabled && !settings.bull_board_enabled {
         return public.with_state(state);
     }

@@ -17,6 +17,7 @@
 //! | `exchange` | the conversation with the worker, and what of it goes to client and store |
 //! | `conclude` | what the end of an attempt means for worker, task and client |
 //! | `judge`, `backoff` | the rules for that: pure decisions |
+//! | `lend`, `borrow`, `loans` | a stream is handed over to the balancer that has its client |
 //! | `settle`, `ending` | writes the outcome down, tells everybody who waits |
 //! | `repeat` | what to do when the queue does not answer |
 //! | `lane`, `aside`, `pump` | a lane, the tasks set aside in it, and the task that looks after it |
@@ -34,6 +35,7 @@ mod adopt;
 mod aside;
 mod backoff;
 mod batch;
+mod borrow;
 mod bulk;
 mod cancel;
 mod change;
@@ -49,6 +51,8 @@ mod join;
 mod judge;
 mod lane;
 mod lane_view;
+mod lend;
+mod loans;
 mod notices;
 mod patience;
 mod pump;
@@ -82,6 +86,7 @@ pub use waiting::{WaitingReason, WaitingView};
 use self::events::TaskEvents;
 use self::flights::Flights;
 use self::lane::Lanes;
+use self::loans::Loans;
 use self::notices::Notices;
 use crate::config::{InboxSettings, TaskSettings};
 use crate::policy::PolicyEngine;
@@ -144,8 +149,11 @@ pub struct Dispatcher {
     settings: DispatchSettings,
     lanes: Lanes,
     flights: Flights,
+    loans: Loans,
     /// Whether it was said that there are tasks whose worker key is unreadable: they may be many.
     unreadable_told: Once,
+    /// Whether it was said that other balancers list other workers.
+    unlisted_told: Once,
     events: Arc<TaskEvents>,
     /// Everything that runs for a task or a lane.
     tasks: TaskTracker,
@@ -174,7 +182,9 @@ impl Dispatcher {
             settings: parts.settings,
             lanes: Lanes::default(),
             flights: Flights::default(),
+            loans: Loans::default(),
             unreadable_told: Once::new(),
+            unlisted_told: Once::new(),
             events: Arc::default(),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),

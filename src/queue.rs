@@ -37,7 +37,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 pub use bullmq::{BullmqQueue, RedisAddressError};
-pub use claim::{Claim, ClaimRequest, Lease, MAX_SKIPPED, RequestId};
+pub use claim::{Claim, ClaimRequest, Lease, MAX_SKIPPED, RequestId, Whereabouts};
 pub use embedded::{
     Damage, Doctor, EmbeddedQueue, Findings, LogFile, OpenError, Repaired, TaskCounts, TornTail, UnreadableTask,
 };
@@ -131,6 +131,17 @@ pub trait TaskQueue: Send + Sync + 'static {
 
     /// Claims one task, if it is queued and its lane not paused.
     async fn claim_task(&self, id: TaskId, request: ClaimRequest) -> Result<Option<Claim>, QueueError>;
+
+    /// Takes a claim over from the process that has it, at its word, for the one that has the task's client: the new lease has a greater
+    /// token, and what the other one does with its own is refused from then on. [`QueueError::LeaseLost`] if that is not the present claim.
+    async fn take_over(&self, _lease: &Lease, _request: ClaimRequest) -> Result<Claim, QueueError> {
+        Err(QueueError::LeaseLost)
+    }
+
+    /// Whether the present claim of a task is the one that was taken over from this.
+    async fn is_taken_over(&self, _lease: &Lease) -> Result<bool, QueueError> {
+        Ok(false)
+    }
 
     /// Extends leases, each to `duration` from now; each is answered by itself, in order.
     async fn renew(&self, leases: &[Lease], duration: std::time::Duration) -> Vec<Result<(), QueueError>>;

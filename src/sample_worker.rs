@@ -9,12 +9,14 @@
 //! | `function`, `call` | the functions: what they declare, what they do |
 //! | `slots` | busy slots and the worker's own queue |
 //! | `socket`, `status` | the WebSocket port and what is reported there and by `/health` |
+//! | `crowd` | thousands of workers in one process |
 
 mod admission;
 mod arguments;
 mod body;
 mod call;
 mod change;
+mod crowd;
 mod failures;
 mod function;
 mod http;
@@ -42,7 +44,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Secret;
-use worker::Worker;
+use worker::{Machine, Worker};
+
+pub use crowd::Crowd;
 
 /// How long a stopping worker waits for what still runs.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -72,6 +76,8 @@ pub struct WorkerOptions {
     pub pace: f64,
     /// A file to which one JSON line is appended per start, end and refusal of a task. For tests. Default: none.
     pub ledger: Option<PathBuf>,
+    /// How long after its start it makes its first report of every second. Default: none.
+    pub phase: Duration,
 }
 
 impl WorkerOptions {
@@ -89,6 +95,7 @@ impl WorkerOptions {
             tags: serde_json::Map::new(),
             pace: 1.0,
             ledger: None,
+            phase: Duration::ZERO,
         }
     }
 }
@@ -107,11 +114,15 @@ impl SampleWorker {
     /// Opens both ports (and the ledger). Fails if a port is taken, the ledger cannot be opened, or the contract is no finite
     /// number.
     pub async fn bind(options: WorkerOptions) -> anyhow::Result<Self> {
+        Self::bind_on(options, &Machine::new().await).await
+    }
+
+    async fn bind_on(options: WorkerOptions, machine: &Machine) -> anyhow::Result<Self> {
         let main = listener::bind(SocketAddr::new(options.host, options.port))?;
         let socket = listener::bind(SocketAddr::new(options.host, options.ws_port))?;
         let address = main.local_addr().context("The worker's port has no address")?;
         let ws_port = socket.local_addr().context("The worker's WebSocket port has no address")?.port();
-        let worker = Arc::new(Worker::new(options, ws_port).await?);
+        let worker = Arc::new(Worker::new(options, ws_port, machine).await?);
         Ok(Self { worker, main, socket, address, ws_port })
     }
 

@@ -10,8 +10,8 @@ mod stdout;
 
 pub use layer::LogLayer;
 pub use metrics::{
-    CONTENT_TYPE, LaneCounts, LatencyCounts, Metrics, PolicyMetrics, RouteMetrics, SlotCounts, Snapshot, Totals,
-    WorkerCounts,
+    CONTENT_TYPE, COUNTED_LANES, LaneCounts, LaneTotals, LatencyCounts, Metrics, PolicyMetrics, RouteMetrics,
+    SlotCounts, Snapshot, Totals, WorkerCounts,
 };
 pub use ring::LogRing;
 

@@ -34,7 +34,7 @@ pub use file::FileError;
 pub use lane_slots::{Exclusion, LaneSlots, LaneStanding};
 pub use logs::LogsError;
 pub use registry::{Fleet, FleetTasks, StartError};
-pub use reservation::{Permit, Reservation, Verdict};
+pub use reservation::{Permit, Reservation, SlotEnd, Verdict};
 pub use row::{SlotReport, WorkerStanding};
 pub use slots::{SlotTotals, Slots};
 pub use worker::{Service, SlotFigures, SystemFigures, Worker, WorkerStatus};

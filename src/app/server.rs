@@ -8,12 +8,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use futures_util::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
@@ -24,6 +25,8 @@ use crate::telemetry::{Metrics, RouteMetrics};
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection without a request may still bring one when the server closes: its client has begun before it could know.
+const FIRST_REQUEST: Duration = Duration::from_millis(250);
 /// After a failed accept (too many open files, say), before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -67,16 +70,33 @@ impl Server {
                     }
                 },
             };
-            let (shared, closing, cut_off) = (Arc::clone(&self.shared), closing.clone(), cut_off.clone());
-            connections.spawn(async move {
-                cut_off.run_until_cancelled(converse(stream, peer, shared, closing)).await;
-                drop(place);
-            });
+            self.converse(&connections, place, stream, peer, &closing, &cut_off);
+        }
+        // Who has connected already is told, too.
+        while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+            let Ok(place) = Arc::clone(&room).try_acquire_owned() else { break };
+            self.converse(&connections, place, stream, peer, &closing, &cut_off);
         }
         drop(listener);
         connections.close();
         connections.wait().await;
         self.shared.leftovers.finished().await;
+    }
+
+    fn converse(
+        &self,
+        connections: &TaskTracker,
+        place: OwnedSemaphorePermit,
+        stream: TcpStream,
+        peer: SocketAddr,
+        closing: &CancellationToken,
+        cut_off: &CancellationToken,
+    ) {
+        let (shared, closing, cut_off) = (Arc::clone(&self.shared), closing.clone(), cut_off.clone());
+        connections.spawn(async move {
+            cut_off.run_until_cancelled(converse(stream, peer, shared, closing)).await;
+            drop(place);
+        });
     }
 }
 
@@ -84,6 +104,16 @@ impl Server {
 async fn converse(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, closing: CancellationToken) {
     // Small answers must not wait for an acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
+    let closed = async {
+        closing.cancelled().await;
+        tokio::time::sleep(FIRST_REQUEST).await;
+    };
+    tokio::select! {
+        biased;
+        _ = stream.readable() => {}
+        () = closed => return,
+        () = tokio::time::sleep(HEAD_TIMEOUT) => return,
+    }
     let service = service_fn(move |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         answer(Arc::clone(&shared), request)

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -13,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Secret;
-use crate::sample_worker::{SampleWorker, WorkerOptions};
+use crate::sample_worker::{Crowd, SampleWorker, WorkerOptions};
 
 #[derive(Debug, Args)]
 pub(super) struct WorkerArgs {
@@ -47,6 +48,13 @@ pub(super) struct WorkerArgs {
     /// How many times slower than asked `sleep` and `countdown` are.
     #[arg(long, default_value_t = 1.0)]
     pace: f64,
+    /// That many workers in this process, for tests and measurements: with any free ports (0), or on every second one from those
+    /// given on.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    count: u16,
+    /// Write the addresses to this file, as a workers file of the balancer.
+    #[arg(long, value_name = "FILE")]
+    list: Option<PathBuf>,
     /// Append a JSON line per start, end and refusal of a task to this file.
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
@@ -64,7 +72,7 @@ fn tag(text: &str) -> Result<(String, Value), &'static str> {
 
 /// Runs the worker until SIGINT or SIGTERM. A second signal quits at once.
 pub(super) async fn run(args: WorkerArgs) -> anyhow::Result<ExitCode> {
-    let worker = SampleWorker::bind(WorkerOptions {
+    let options = WorkerOptions {
         host: args.host,
         port: args.port,
         ws_port: args.ws_port,
@@ -76,16 +84,20 @@ pub(super) async fn run(args: WorkerArgs) -> anyhow::Result<ExitCode> {
         tags: args.tags.into_iter().collect(),
         pace: args.pace,
         ledger: args.ledger,
-    })
-    .await?;
+        phase: Duration::ZERO,
+    };
+    let crowd = Crowd::bind(&options, args.count).await?;
     let mut interrupt = signal(SignalKind::interrupt()).context("Cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("Cannot listen for SIGTERM")?;
-    let mut output = std::io::stdout();
-    writeln!(output, "listening on {} (WebSocket port {})", worker.url(), worker.ws_port())?;
-    output.flush()?;
+    if let Some(file) = &args.list {
+        let urls: Vec<String> = crowd.workers().iter().map(SampleWorker::url).collect();
+        std::fs::write(file, serde_json::to_vec_pretty(&urls)?)
+            .with_context(|| format!("Cannot write {}", file.display()))?;
+    }
+    announce(&crowd)?;
 
     let shutdown = CancellationToken::new();
-    let mut running = std::pin::pin!(worker.run(shutdown.clone()));
+    let mut running = std::pin::pin!(crowd.run(shutdown.clone()));
     loop {
         tokio::select! {
             () = running.as_mut() => return Ok(ExitCode::SUCCESS),
@@ -97,6 +109,15 @@ pub(super) async fn run(args: WorkerArgs) -> anyhow::Result<ExitCode> {
         }
         shutdown.cancel();
     }
+}
+
+fn announce(crowd: &Crowd) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    for worker in crowd.workers() {
+        writeln!(output, "listening on {} (WebSocket port {})", worker.url(), worker.ws_port())?;
+    }
+    output.flush()?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -80,6 +80,11 @@ impl Assets {
         Ok(Self { files, base: format!("/dashboard/assets/{version}") })
     }
 
+    /// A file's text.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.files.get(name).and_then(|file| std::str::from_utf8(file).ok())
+    }
+
     /// What the addresses of all files begin with.
     pub(super) fn base(&self) -> &str {
         &self.base

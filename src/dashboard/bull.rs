@@ -8,11 +8,13 @@
 //! | `status` | the states of tasks as bull-board names them |
 //! | `queues`, `job` | lanes and tasks as it shows them |
 //! | `actions`, `add` | what may be done to them |
+//! | `history` | what ended by the minute, the hour and the day |
 //! | `error` | how it says no |
 
 mod actions;
 mod add;
 mod error;
+mod history;
 mod job;
 mod queues;
 mod status;
@@ -49,8 +51,13 @@ fn queues() -> Router<DashboardState> {
         .route("/queues", get(queues::list))
         .route("/queues/pause", put(actions::pause_all))
         .route("/queues/resume", put(actions::resume_all))
-        .route("/job-schedulers", get(none))
-        .route("/queues/{queue}/metrics", get(queues::metrics))
+        .route("/job-schedulers", get(no_schedulers))
+        .route("/metrics/history", get(history::history))
+        .route("/metrics/history/usage", get(history::usage))
+        .route("/metrics/history/purge", post(history::purge))
+        .route("/metrics/latency", get(history::latency))
+        .route("/queues/{queue}/metrics", get(history::metrics))
+        .route("/queues/{queue}/rate-limit", get(no_rate_limit).put(not_of_lanes))
         .route("/queues/{queue}/workers", get(queues::workers))
         .route("/queues/{queue}/default-job-options", get(nothing_set))
         .route("/queues/{queue}/job-data-schema", get(nothing_set))
@@ -129,8 +136,12 @@ fn page(
     state.pages.page(Page::Queues, "bull.html", visitor, own)
 }
 
-async fn none() -> Json<Value> {
-    Json(json!([]))
+async fn no_schedulers() -> Json<Value> {
+    Json(json!({ "schedulers": [] }))
+}
+
+async fn no_rate_limit() -> Json<Value> {
+    Json(json!({ "supported": false, "rateLimit": null }))
 }
 
 async fn nothing_set() -> Json<Value> {

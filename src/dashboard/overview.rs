@@ -20,7 +20,7 @@ use self::attention::Notice;
 use self::lanes::LaneRow;
 use super::DashboardState;
 use super::access::Visitor;
-use super::live::{History, Range, Sample, View, overview_now, workers};
+use super::live::{FellBack, History, Range, Sample, View, overview_now, workers};
 use super::pages::{Page, Pages};
 use super::workers::{Rows, WorkerRow};
 use crate::api::ApiError;
@@ -58,6 +58,7 @@ pub(super) struct Found<'a> {
     /// Lanes in which tasks and free slots are beside each other, and for how long.
     pub(super) stuck: HashMap<LaneKey, Duration>,
     pub(super) storage: Storage,
+    pub(super) fallbacks: Vec<FellBack>,
 }
 
 /// What happened within the last minute.
@@ -82,7 +83,7 @@ pub(super) fn last_minute(history: &History) -> Minute {
 /// What the first page shows of what was found.
 pub(super) async fn of(view: &View, found: Found<'_>, samples: &[Option<Sample>; 3], minute: Minute) -> Overview {
     let now = view.dispatcher.clock().now();
-    let policy = view.dispatcher.policy().status();
+    let policies = view.dispatcher.policy().statuses();
     let (lanes, more_lanes) = match &found.lanes {
         None => (None, 0),
         Some(views) => {
@@ -96,7 +97,8 @@ pub(super) async fn of(view: &View, found: Found<'_>, samples: &[Option<Sample>;
         lanes: lanes.as_deref(),
         rows: found.rows,
         file_error: view.fleet.file_error(),
-        policy: &policy,
+        policies: &policies,
+        fallbacks: &found.fallbacks,
         storage: found.storage,
         minute,
     };
@@ -113,7 +115,7 @@ pub(super) async fn of(view: &View, found: Found<'_>, samples: &[Option<Sample>;
         more_lanes,
         attention,
         workers,
-        policy: policy.policy.to_string(),
+        policy: view.dispatcher.policy().active_choice().to_string(),
     }
 }
 

@@ -130,8 +130,7 @@ impl Pages {
         visitor: &Visitor,
         own: Value,
     ) -> Result<Response, ApiError> {
-        let is_served = |link: &Page| if *link == Page::Queues { self.served.1 } else { self.served.0 };
-        let links = Page::ALL.into_iter().filter(is_served).map(|link| {
+        let links = Page::ALL.into_iter().filter(|link| self.serves(*link)).map(|link| {
             let (href, name, icon) = link.link();
             context! { href => Value::from_safe_string(href.to_owned()), name, icon, present => link == page }
         });
@@ -146,7 +145,23 @@ impl Pages {
 
     /// What every page needs.
     pub(super) fn basics(&self) -> Value {
-        context! { version => env!("CARGO_PKG_VERSION"), assets => Value::from_safe_string(self.assets.base().to_owned()) }
+        let safe = |text: &str| Value::from_safe_string(text.to_owned());
+        let (assets, home) = (safe(self.assets.base()), self.home().map(safe));
+        context! { version => env!("CARGO_PKG_VERSION"), assets, home }
+    }
+
+    /// Whether `/dashboard` and `/bull` are served.
+    pub(super) fn served(&self) -> (bool, bool) {
+        self.served
+    }
+
+    /// The first page there is.
+    pub(super) fn home(&self) -> Option<&'static str> {
+        Page::ALL.into_iter().find(|page| self.serves(*page)).map(|page| page.link().0)
+    }
+
+    fn serves(&self, page: Page) -> bool {
+        if page == Page::Queues { self.served.1 } else { self.served.0 }
     }
 
     pub(super) fn assets(&self) -> &Assets {

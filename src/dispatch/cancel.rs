@@ -54,7 +54,8 @@ impl Dispatcher {
         for n in 0..STOP_TRIES {
             match self.cancel_waiting(spec, &ending, BRIEF).await? {
                 Cancelled::Running if !self.flights.stop(spec.id, reason) => {
-                    if n == 0 {
+                    // Nobody but the balancer that has the client runs a stream: one that has it claimed will find the client gone.
+                    if n == 0 && reason != StopReason::ClientGone {
                         until_clear(BRIEF, |_| self.queue.ask_to_stop(spec.id)).await.answer?;
                     }
                     tokio::time::sleep(STOP_PAUSE).await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::adopt::Adopted;
 use super::flights::StopReason;
@@ -24,6 +25,8 @@ pub(super) struct Client {
     replied: bool,
     /// The task was found ended, and the reply was not there yet.
     overdue: bool,
+    /// Counts the client among the tasks: a drain waits for its reply, wherever its task runs.
+    _counted: TaskTrackerToken,
 }
 
 impl Client {
@@ -42,6 +45,7 @@ impl Client {
             reply,
             replied: false,
             overdue: false,
+            _counted: dispatcher.tasks.token(),
         }
     }
 

@@ -93,6 +93,7 @@ impl Dispatcher {
         if run.attempt.n == 1 {
             // Only now it is known that the first delivery got through.
             self.metrics.delivered_first(run.timing.queue);
+            self.metrics.lane_delivered(lane.key(), run.timing.queue);
         }
         run.attempt.outcome = Some(outcome(&attempt_end));
         run.attempt.status = match attempt_end {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Dispatcher;
 use super::flights::StopReason;
+use super::{Dispatcher, Refusal, Reply};
 
 /// How long runs that are told to stop may take to give their tasks back.
 const GIVE_BACK: Duration = Duration::from_secs(5);
@@ -27,12 +27,17 @@ impl Dispatcher {
         self.tasks.close();
     }
 
-    /// Drains: what runs may finish within `limit`, then it is given back as an interruption.
+    /// Drains: what runs may finish within `limit`, and clients wait for what runs elsewhere; then it is given back as an interruption, and
+    /// they are sent away.
     pub async fn drain(self: &Arc<Self>, limit: Duration) -> DrainReport {
         self.begin_drain();
         let mut interrupted = 0;
         if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
             interrupted = self.flights.stop_all(StopReason::Shutdown);
+            // Those whose tasks run through another balancer, which goes on.
+            for id in self.flights.awaited() {
+                self.flights.ended(id, None, |_| Reply::Refused(Refusal::shutting_down().of(id)));
+            }
             if tokio::time::timeout(GIVE_BACK, self.tasks.wait()).await.is_err() {
                 tracing::error!("some runs did not stop in time: their leases will run out");
             }

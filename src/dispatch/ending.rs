@@ -76,7 +76,7 @@ impl Dispatcher {
     }
 
     /// Ends a claim that was not sent to a worker; its slot carries on.
-    async fn end_unsent(
+    pub(super) async fn end_unsent(
         self: &Arc<Self>,
         lane: &Arc<Lane>,
         claim: &Claim,
@@ -117,6 +117,7 @@ impl Dispatcher {
         let spec = &claim.spec;
         let (state, code) = (settlement.state(), settlement.code());
         self.metrics.finished(state, code, spec.mode, self.clock.now().since(spec.created_at));
+        self.metrics.lane_ended(&spec.lane, state, settlement.attempt().and_then(Attempt::took));
         tracing::debug!(task = %spec.id, lane = %spec.lane, state = state.word(), code = code.map(ErrorCode::word), "ended");
         if state == TaskState::Failed {
             self.notices.failed(spec);
@@ -143,6 +144,7 @@ impl Dispatcher {
             lane.aside.remove(spec.id);
         }
         self.metrics.finished(state, Some(refusal.code), spec.mode, self.clock.now().since(spec.created_at));
+        self.metrics.lane_ended(&spec.lane, state, None);
         tracing::debug!(task = %spec.id, lane = %spec.lane, state = state.word(), code = refusal.code.word(), "ended");
         if state == TaskState::Failed {
             self.notices.failed(spec);

@@ -13,4 +13,5 @@ mod receiver;
 pub use event::TaskEvent;
 pub use follow::{FollowUp, TaskFollower};
 pub(super) use hub::{News, TaskEvents};
+pub(super) use others::Message;
 pub use receiver::{EventReceiver, Heard};

@@ -181,6 +181,12 @@ impl Flights {
         self.shard(id).lock().get(&id).is_some_and(Flight::is_awaited)
     }
 
+    /// Whether a client here waits for the reply to a task that does not run here.
+    pub(super) fn expects_reply(&self, id: TaskId) -> bool {
+        let shard = self.shard(id).lock();
+        shard.get(&id).is_some_and(|flight| flight.run.is_none() && flight.client.is_some())
+    }
+
     /// The tasks that somebody waits for and that do not run here.
     pub(super) fn awaited(&self) -> Vec<TaskId> {
         let awaited = |shard: &Mutex<HashMap<TaskId, Flight, RandomState>>| {

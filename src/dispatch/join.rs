@@ -101,6 +101,6 @@ fn timing(record: &TaskRecord) -> Timing {
     record.attempts.last().map_or_else(Timing::default, |attempt| Timing {
         queue: attempt.started_at.since(record.spec.created_at),
         policy: Duration::ZERO,
-        worker: attempt.ended_at.map_or(Duration::ZERO, |at| at.since(attempt.started_at)),
+        worker: attempt.took().unwrap_or_default(),
     })
 }

@@ -15,7 +15,7 @@ use crate::workers::WorkerId;
 pub(super) struct Decided {
     /// The workers in order of preference; empty means *wait*.
     candidates: Vec<Candidate>,
-    pub(super) took: Duration,
+    took: Duration,
     /// There was nobody to choose from.
     pub(super) deserted: bool,
     policy: Arc<str>,

@@ -11,9 +11,9 @@ use super::exchange::{Exchange, ExchangeEnd};
 use super::flights::StopReason;
 use super::lane::Lane;
 use super::rank::Decided;
-use super::{Dispatcher, TaskEvent, Timing};
-use crate::queue::Claim;
-use crate::task::{Attempt, TaskOptions, TaskSpec};
+use super::{Dispatcher, Refusal, TaskEvent, Timing};
+use crate::queue::{Claim, Whereabouts};
+use crate::task::{Attempt, Choice, TaskOptions, TaskSpec};
 use crate::workers::{Exclusion, Permit, Reservation};
 
 /// How a run stands between its delivery and its settlement.
@@ -59,6 +59,9 @@ impl Dispatcher {
         decided: Option<Decided>,
     ) -> Option<(Claim, Permit)> {
         let mut stopped = self.flights.claimed(&claim.lease);
+        if claim.client == Whereabouts::Gone {
+            return self.end_unsent(lane, &claim, Refusal::client_gone().cancellation(None), Some(permit)).await;
+        }
         if !claim.spec.worker_key.is_readable() {
             return self.fail_unreadable(lane, &claim, permit).await;
         }
@@ -74,24 +77,31 @@ impl Dispatcher {
         };
         if decision.is_wait() {
             let wait = !decision.deserted || waiter.excluded.is_some();
-            self.put_back(lane, &claim, permit, wait.then_some(waiter), &mut stopped).await;
+            self.put_back(lane, &claim, Some(permit), wait.then_some(waiter), &mut stopped).await;
             return None;
         }
         match permit.reserve(decision.workers()) {
-            Ok(reservation) => self.attempt(lane, claim, reservation, decision, stopped).await,
+            Ok(reservation) => {
+                let why = Box::new(decision.into_choice(reservation.rank()));
+                if claim.client == Whereabouts::Elsewhere {
+                    self.lend(lane, &claim, waiter, reservation, why, stopped).await;
+                    return None;
+                }
+                self.attempt(lane, claim, reservation, why, stopped).await
+            }
             Err(permit) => {
-                self.put_back(lane, &claim, permit, None, &mut stopped).await;
+                self.put_back(lane, &claim, Some(permit), None, &mut stopped).await;
                 None
             }
         }
     }
 
     /// Gives a claim back unused; a task that is to wait is set aside first, so that it is not claimed again at once.
-    async fn put_back(
+    pub(super) async fn put_back(
         &self,
         lane: &Arc<Lane>,
         claim: &Claim,
-        permit: Permit,
+        permit: Option<Permit>,
         wait: Option<Waiter>,
         stopped: &mut oneshot::Receiver<StopReason>,
     ) {
@@ -107,12 +117,13 @@ impl Dispatcher {
         lane.wake();
     }
 
-    async fn attempt(
+    /// Delivers a claim on the slot reserved for it; `why` it is that one. Gives the next claim of the lane if the slot carries one.
+    pub(super) async fn attempt(
         self: &Arc<Self>,
         lane: &Arc<Lane>,
         claim: Claim,
         reservation: Reservation,
-        decision: Decided,
+        why: Box<Choice>,
         stopped: oneshot::Receiver<StopReason>,
     ) -> Option<(Claim, Permit)> {
         let spec = &claim.spec;
@@ -120,7 +131,7 @@ impl Dispatcher {
         if limit.is_zero() {
             return self.expire_unrun(lane, &claim, reservation).await;
         }
-        let policy = decision.took;
+        let policy = Duration::from_micros(u64::from(why.took_us));
         let started_at = self.clock.now();
         let delivered = Instant::now();
         let attempt = Attempt {
@@ -130,7 +141,7 @@ impl Dispatcher {
             ended_at: None,
             outcome: None,
             status: None,
-            why: Box::new(decision.into_choice(reservation.rank())),
+            why,
         };
         let timing = Timing { queue: started_at.since(spec.created_at), policy, worker: Duration::ZERO };
         self.flights.delivered(spec.id, attempt.clone());

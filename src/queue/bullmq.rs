@@ -55,7 +55,7 @@ pub struct BullmqQueue {
     /// Tells this process's doings from those of others.
     me: String,
     limits: QueueLimits,
-    /// How long nobody takes over what others hold after the store has come back.
+    /// How long nobody judges what others hold after the store has come back.
     lease: Duration,
     clock: Clock,
     sealer: Sealer,
@@ -110,6 +110,8 @@ impl BullmqQueue {
         invocation.arg(&self.me).arg(limits.max_waiting).arg(limits.max_interruptions);
         invocation.arg(u64::try_from(limits.retention.as_millis()).unwrap_or(u64::MAX));
         invocation.arg(limits.retention_count).arg(limits.retention_bytes);
+        // Whoever held something while the server was away gets the time to say so.
+        invocation.arg(u8::from(live.since.elapsed() >= self.lease));
         for step in steps {
             step.put(&mut invocation);
         }

@@ -46,6 +46,17 @@ pub struct Lease {
     pub token: u64,
 }
 
+/// Where the client of a stream is. Only a queue that is shared knows of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// At this process; also said of tasks that are no streams.
+    Here,
+    /// At another process, to which the claim is to be handed over.
+    Elsewhere,
+    /// It was at a process that is gone.
+    Gone,
+}
+
 /// A task taken to be run.
 #[derive(Clone, Debug)]
 pub struct Claim {
@@ -61,13 +72,15 @@ pub struct Claim {
     pub earlier: u32,
     /// The last of those that the limit counts.
     pub last_attempt: Option<Attempt>,
+    /// Where its client is, if it is a stream.
+    pub client: Whereabouts,
 }
 
 impl Claim {
     /// The claim of a task that stands like that.
     pub(super) fn of(lease: Lease, standing: &Standing, spec: Arc<TaskSpec>, last_attempt: Option<Attempt>) -> Self {
         let (priority, attempts, earlier) = (standing.order.priority(), standing.attempts, standing.earlier);
-        Self { lease, spec, priority, attempts, earlier, last_attempt }
+        Self { lease, spec, priority, attempts, earlier, last_attempt, client: Whereabouts::Here }
     }
 
     /// How many of the attempts allowed are used up.

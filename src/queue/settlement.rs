@@ -55,6 +55,14 @@ impl Settlement {
         }
     }
 
+    /// The run that this ends.
+    pub const fn attempt(&self) -> Option<&Attempt> {
+        match self {
+            Self::Complete { attempt, .. } | Self::Retry { attempt, .. } => Some(attempt),
+            Self::Fail { attempt, .. } | Self::Cancel { attempt, .. } => attempt.as_ref(),
+        }
+    }
+
     /// Why the task has ended, unless it ended well.
     pub const fn code(&self) -> Option<ErrorCode> {
         match self {

@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A balancer sends pings and nothing else.
 const MAX_MESSAGE: usize = 64 * 1024;
 
+/// Buffers of one connection: there may be thousands of workers in this process, and frames are short.
+const BUFFER: usize = 4 * 1024;
+
 const UNAUTHORIZED: CloseCode = CloseCode::Library(4001);
 
 /// Serves balancers until `shutdown`.
@@ -65,7 +68,11 @@ async fn handshake(worker: &Worker, stream: TcpStream) -> Option<(WebSocketStrea
         }
         Ok(response)
     };
-    let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE))
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER);
     let accepted = tokio_tungstenite::accept_hdr_async_with_config(stream, echo, Some(config));
     match tokio::time::timeout(PATIENCE, accepted).await {
         Ok(Ok(socket)) => Some((socket, authorized)),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_util::sync::CancellationToken;
 
@@ -104,7 +104,7 @@ fn frame(value: &impl Serialize) -> Utf8Bytes {
 
 /// Puts a new report before the balancers at every change and every second, until `shutdown`.
 pub(super) async fn report(worker: &Arc<Worker>, shutdown: &CancellationToken) {
-    let mut second = tokio::time::interval(Duration::from_secs(1));
+    let mut second = tokio::time::interval_at(Instant::now() + worker.phase, Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {

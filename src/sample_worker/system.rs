@@ -1,10 +1,14 @@
 //! Load and memory of the machine.
 
 use std::path::Path;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::time::Instant;
+
+/// What was read less than so long ago is good for another worker of the same process.
+const FRESH: Duration = Duration::from_millis(500);
 
 /// Read by whoever reports, once a second; everybody else gets what was read last.
 #[derive(Debug)]
@@ -16,6 +20,7 @@ pub(super) struct System {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Sample {
+    read: Option<Instant>,
     used_memory_percent: f64,
     cpu_load: f64,
 }
@@ -39,16 +44,25 @@ impl System {
 
     /// Reads the machine's figures anew. One that cannot be read counts as 0.
     pub(super) async fn refresh(&self) {
+        {
+            let mut last = self.last.lock();
+            if last.read.is_some_and(|read| read.elapsed() < FRESH) {
+                return;
+            }
+            last.read = Some(Instant::now());
+        }
         let memory = tokio::fs::read_to_string(Path::new("/proc/meminfo")).await.unwrap_or_default();
         let load = tokio::fs::read_to_string(Path::new("/proc/loadavg")).await.unwrap_or_default();
-        *self.last.lock() = Sample {
+        let mut last = self.last.lock();
+        *last = Sample {
+            read: last.read,
             used_memory_percent: rounded(used_memory_percent(&memory)),
             cpu_load: rounded(load_average(&load) / self.cores),
         };
     }
 
     pub(super) fn report(&self) -> SystemReport {
-        let Sample { used_memory_percent, cpu_load } = *self.last.lock();
+        let Sample { used_memory_percent, cpu_load, .. } = *self.last.lock();
         SystemReport { uptime: rounded(self.started.elapsed().as_secs_f64()), cpu_load, used_memory_percent }
     }
 }

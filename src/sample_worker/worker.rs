@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::value::RawValue;
@@ -36,11 +37,11 @@ pub(super) struct Worker {
     /// What the time that functions take is multiplied by.
     pub(super) pace: f64,
     pub(super) slots: Arc<Slots>,
-    pub(super) system: System,
+    pub(super) system: Arc<System>,
     pub(super) logs: Logs,
     pub(super) ledger: Option<Ledger>,
     pub(super) failures: Failures,
-    pub(super) webhooks: Webhooks,
+    pub(super) webhooks: Arc<Webhooks>,
     /// Raised at every change that the balancers are told of.
     pub(super) change: Arc<Change>,
     /// The latest full report, for every open WebSocket.
@@ -49,11 +50,28 @@ pub(super) struct Worker {
     pub(super) stop: CancellationToken,
     /// Every task spawned by the worker.
     pub(super) running: TaskTracker,
+    /// How long after its start it reports first: many that start together do not report together.
+    pub(super) phase: Duration,
     maintenance: AtomicBool,
 }
 
+/// What the workers of one process have in common.
+#[derive(Debug)]
+pub(super) struct Machine {
+    system: Arc<System>,
+    webhooks: Arc<Webhooks>,
+}
+
+impl Machine {
+    pub(super) async fn new() -> Self {
+        let machine = Self { system: Arc::new(System::new()), webhooks: Arc::new(Webhooks::new().await) };
+        machine.system.refresh().await;
+        machine
+    }
+}
+
 impl Worker {
-    pub(super) async fn new(options: WorkerOptions, websocket_port: u16) -> anyhow::Result<Self> {
+    pub(super) async fn new(options: WorkerOptions, websocket_port: u16, machine: &Machine) -> anyhow::Result<Self> {
         let contract = Contract::new(options.contract).context("The contract must be a finite number")?;
         let ledger = match options.ledger {
             Some(path) => {
@@ -62,7 +80,7 @@ impl Worker {
             None => None,
         };
         let change = Arc::new(Change::default());
-        let worker = Self {
+        Ok(Self {
             keys: Keys::new(options.auth_key, options.lb_auth_key),
             group: options.group,
             contract,
@@ -71,19 +89,18 @@ impl Worker {
             tags: options.tags,
             pace: options.pace.clamp(0.0, 1_000.0),
             slots: Arc::new(Slots::new(options.slots, Arc::clone(&change))),
-            system: System::new(),
+            system: Arc::clone(&machine.system),
             logs: Logs::default(),
             ledger,
             failures: Failures::default(),
-            webhooks: Webhooks::new().await,
+            webhooks: Arc::clone(&machine.webhooks),
             change,
             reports: watch::Sender::new(Utf8Bytes::default()),
             stop: CancellationToken::new(),
             running: TaskTracker::new(),
+            phase: options.phase,
             maintenance: AtomicBool::new(false),
-        };
-        worker.system.refresh().await;
-        Ok(worker)
+        })
     }
 
     pub(super) fn in_maintenance(&self) -> bool {

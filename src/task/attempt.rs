@@ -1,6 +1,7 @@
 //! One run of a task on a worker.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,13 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// Why it went to that worker.
     pub why: Box<Choice>,
+}
+
+impl Attempt {
+    /// How long it took; `None` while it runs.
+    pub fn took(&self) -> Option<Duration> {
+        self.ended_at.map(|ended| ended.since(self.started_at))
+    }
 }
 
 /// Why an attempt went to its worker.

@@ -6,11 +6,13 @@
 
 mod handles;
 mod labels;
+mod lanes;
 mod latency;
 mod snapshot;
 mod totals;
 
 pub use handles::{PolicyMetrics, RouteMetrics};
+pub use lanes::{COUNTED_LANES, LaneTotals};
 use latency::Latencies;
 pub use latency::LatencyCounts;
 pub use snapshot::{LaneCounts, SlotCounts, Snapshot, WorkerCounts};
@@ -67,6 +69,7 @@ struct Inner {
     finished: Resolved<FinishedLabels, Counter>,
     duration: Resolved<ModeLabel, Histogram>,
     latencies: Latencies,
+    lanes: lanes::Lanes,
     wait: Histogram,
     attempts: Resolved<OutcomeLabel, Counter>,
     policy_decisions: Family<PolicyLabel, Counter>,
@@ -94,6 +97,7 @@ impl Metrics {
             ),
             duration: Resolved::new(durations(&mut registry), MODES.len()),
             latencies: Latencies::default(),
+            lanes: lanes::Lanes::default(),
             wait: wait(&mut registry),
             attempts: Resolved::new(
                 counters(&mut registry, "attempts", "Runs of tasks on workers that have ended"),

@@ -8,11 +8,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::row::Row;
-use super::{Permit, SlotReport, SlotTotals, WorkerAddress, WorkerId, WorkerStanding};
+use super::{Permit, Reservation, SlotEnd, SlotReport, SlotTotals, WorkerAddress, WorkerId, WorkerStanding};
 use crate::task::{Candidates, LaneKey, Timestamp};
 
 /// The free slots of one lane: who may run a task now, and who already does.
@@ -163,6 +163,17 @@ impl LaneSlots {
         }
         inner.wanted = true;
         None
+    }
+
+    /// A slot on the worker of that address which another balancer has reserved, and where it is said what becomes of it. It changes
+    /// nothing in the reckoning here. `None` if there is no such worker in the lane.
+    pub fn borrow(self: &Arc<Self>, url: &str) -> Option<(Reservation, oneshot::Receiver<SlotEnd>)> {
+        let (worker, address) = {
+            let inner = self.inner.lock();
+            let row = inner.rows.iter().find(|row| !row.departed && **row.address.url() == *url)?;
+            (row.worker, Arc::clone(&row.address))
+        };
+        Some(Reservation::borrowed(Arc::clone(self), worker, address))
     }
 
     /// Waits for a permit to come up after somebody found none. One waiter a lane.

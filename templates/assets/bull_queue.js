@@ -1,7 +1,7 @@
 // One queue: its jobs by state, and what may be done to them.
 
 import { byId, fill, h, island, mayAct, parameters, setText, toast } from "./dom.js";
-import { ago, count, host } from "./format.js";
+import { ago, count, host, length } from "./format.js";
 import { ask, follow, jobPath, queuePath } from "./bull_api.js";
 import { DONE, TONES, WORDS, actionsOf, jobLink, queueLink, share } from "./bull_view.js";
 
@@ -121,7 +121,7 @@ function job(one) {
       "div",
       { class: "body" },
       h("div", { class: "name" }, h("a", { href: jobLink(name, id) }, one.name), h("span", { class: `tone ${TONES[one.status]}` }, one.status), h("span", { class: "soft" }, word, ago(at))),
-      h("div", { class: "sub" }, h("code", {}, id), h("span", {}, `${one.attempts} ${one.attempts === 1 ? "attempt" : "attempts"}`), one.processedBy && h("span", {}, "on ", host(one.processedBy)), one.opts.priority && h("span", {}, `priority ${one.opts.priority}`), one.status === "delayed" && h("span", {}, "due ", ago(one.timestamp + one.delay, (past) => (past < 0 ? `in ${Math.ceil(-past)} s` : "now")))),
+      h("div", { class: "sub" }, h("code", {}, id), h("span", {}, `${one.attempts} ${one.attempts === 1 ? "attempt" : "attempts"}`), one.processedBy && h("span", {}, "on ", host(one.processedBy)), one.opts.priority && h("span", {}, `priority ${one.opts.priority}`), one.status === "delayed" && h("span", {}, "due ", ago(one.timestamp + one.delay, (past) => (past < 0 ? `in ${length(-past)}` : "now")))),
       h("div", { class: "data mono" }, JSON.stringify(one.data?.input ?? one.data)),
       one.failedReason && h("p", { class: "why bad" }, one.failedReason),
     ),

@@ -49,17 +49,20 @@ export const exact = (at) => new Date(at).toLocaleString(undefined, FULL);
 export const clock = (at) => new Date(at).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 
 const times = new Set();
+/** The moment that all shown times are relative to: the same one, or they would contradict each other. */
+let shown = null;
 
 /** A time as how long ago it is, kept up; the exact one on hover. `form` makes the text of the seconds since. */
 export function ago(at, form = (seconds) => `${length(seconds)} ago`) {
   const node = h("time", { datetime: new Date(at).toISOString(), title: exact(at) });
-  node.show = () => setText(node, form((now() - at) / 1000));
+  node.show = () => setText(node, form(((shown ?? now()) - at) / 1000));
   node.show();
   times.add(new WeakRef(node));
   return node;
 }
 
 setInterval(() => {
+  shown = now();
   for (const reference of times) {
     const node = reference.deref();
     if (node?.isConnected) node.show();

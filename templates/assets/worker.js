@@ -83,11 +83,14 @@ function published() {
 
 let asked = 0;
 let busy = null;
+/** Where very many tasks are kept, to find those of one worker takes its time: then it is asked for less often. */
+let pause = 2500;
 
 async function tasks() {
   asked = now();
   try {
     const { tasks: found } = await get(`/tasks?worker=${encodeURIComponent(first.url)}&limit=15`);
+    pause = Math.max(2500, (now() - asked) * 50);
     setText(byId("tasks-note"), "");
     fill(byId("tasks"), found, () => (found.length ? table(found) : h("p", { class: "empty" }, "It has not run a task of this balancer yet.")));
   } catch (error) {
@@ -103,7 +106,7 @@ function table(found) {
     return h(
       "tr",
       {},
-      h("td", { class: "mono" }, task.taskId),
+      h("td", { class: "mono" }, h("a", { href: `/dashboard/tasks/${task.taskId}`, title: task.taskId }, `…${task.taskId.slice(-8)}`)),
       h("td", {}, task.function),
       h("td", {}, h("span", { class: `tone ${TONES[task.state]}`, title: task.error ?? null }, task.state)),
       h("td", {}, task.mode),
@@ -117,7 +120,7 @@ function table(found) {
 }
 
 setInterval(() => {
-  if (!document.hidden && (busy || now() - asked > 10000) && now() - asked > 2500) {
+  if (!document.hidden && (busy || now() - asked > 10000) && now() - asked > pause) {
     busy = null;
     tasks();
   }

@@ -3,6 +3,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "json! reads best where it is written")]
 
 mod command;
+mod crowd;
 mod endpoints;
 mod ledger;
 mod modes;

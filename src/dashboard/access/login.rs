@@ -25,9 +25,6 @@ use crate::task::ErrorCode;
 
 /// A form of ours is never longer.
 const MAX_FORM_BYTES: usize = 16 * 1024;
-/// Where who logs in goes by default.
-const HOME: &str = "/dashboard";
-
 /// What the login's address may say.
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::dashboard) struct Wanted {
@@ -43,7 +40,7 @@ pub(in crate::dashboard) async fn show_login(
 ) -> Result<Response, ApiError> {
     let next = wanted.map(|Query(wanted)| wanted.next).unwrap_or_default();
     if state.access.visitor(&headers).is_some() {
-        return Ok(Redirect::to(safe(&next)).into_response());
+        return Ok(Redirect::to(goal(&state, &next)).into_response());
     }
     page(&state, &next, None)
 }
@@ -80,7 +77,7 @@ pub(in crate::dashboard) async fn log_in(
     let cookie = token.and_then(|token| cookie::of_session(&token, secure));
     let cookie = cookie.ok_or_else(|| ApiError::new(ErrorCode::Internal, "No session can be begun"))?;
     tracing::info!(address = %peer.ip(), read_only = role == Role::ReadOnly, "dashboard: logged in");
-    Ok(([(SET_COOKIE, cookie)], Redirect::to(safe(next))).into_response())
+    Ok(([(SET_COOKIE, cookie)], Redirect::to(goal(&state, next))).into_response())
 }
 
 /// Ends the session, here and in the browser.
@@ -111,7 +108,7 @@ pub(in crate::dashboard) async fn show_session(Extension(visitor): Extension<Vis
 
 fn page(state: &DashboardState, next: &str, problem: Option<(StatusCode, String)>) -> Result<Response, ApiError> {
     let (status, message) = problem.unzip();
-    let next = if next.is_empty() { "" } else { safe(next) };
+    let next = if next.is_empty() { "" } else { goal(state, next) };
     let page = state.pages.render("login.html", context! { next, message, ..state.pages.basics() })?;
     Ok((status.unwrap_or(StatusCode::OK), page).into_response())
 }
@@ -137,27 +134,34 @@ fn field<'a>(form: &'a [(String, String)], name: &str) -> &'a str {
     form.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
 }
 
-/// The page to go on to: one of ours, or the first one.
-fn safe(next: &str) -> &str {
-    let ours = ["/dashboard", "/bull"]
-        .iter()
-        .any(|ours| next.strip_prefix(ours).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?'])));
+/// The page to go on to: the one that was wanted, or the first one there is.
+fn goal<'a>(state: &DashboardState, next: &'a str) -> &'a str {
+    let (dashboard, bull) = state.pages.served();
+    let served = |(path, is_served): (&'static str, bool)| is_served.then_some(path);
+    let mut ours = [("/dashboard", dashboard), ("/bull", bull)].into_iter().filter_map(served);
+    if ours.any(|path| is_below(next, path)) { next } else { state.pages.home().unwrap_or("/") }
+}
+
+/// Whether that is a page below this one, written so that no browser takes it for anything else.
+fn is_below(next: &str, path: &str) -> bool {
+    let below = next.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
     let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') && !next.contains("//");
-    if ours && plain && !next.contains("..") { next } else { HOME }
+    below && plain && !next.contains("..")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::safe;
+    use super::is_below;
 
     #[test]
     fn nobody_is_sent_elsewhere_after_the_login() {
-        for ours in ["/dashboard", "/dashboard/workers?status=ready", "/bull", "/bull/queue/a%2Fb"] {
-            assert_eq!(safe(ours), ours);
+        for ours in ["/dashboard", "/dashboard/workers?status=ready", "/dashboard/queue/a%2Fb"] {
+            assert!(is_below(ours, "/dashboard"), "{ours}");
         }
         for other in [
             "",
             "/",
+            "/bull",
             "//evil.example",
             "https://evil.example",
             "/dashboardx",
@@ -168,7 +172,7 @@ mod tests {
             "/task",
             "javascript:alert(1)",
         ] {
-            assert_eq!(safe(other), "/dashboard", "{other}");
+            assert!(!is_below(other, "/dashboard"), "{other}");
         }
     }
 }

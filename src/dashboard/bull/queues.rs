@@ -15,6 +15,7 @@ use crate::dashboard::access::Visitor;
 use crate::dispatch::{Dispatcher, LaneView, TaskView};
 use crate::queue::{QueueError, TaskFilter};
 use crate::task::{LaneKey, TaskState, lane_name};
+use crate::workers::Worker;
 
 const DEFAULT_PER_PAGE: usize = 10;
 const MAX_PER_PAGE: usize = 300;
@@ -56,6 +57,8 @@ struct QueueJson {
     #[serde(rename = "type")]
     kind: &'static str,
     global_concurrency: Option<u32>,
+    active_rate_limit_ttl: u32,
+    supports_global_rate_limit: bool,
     job_scheduler_count: u32,
     has_workers: bool,
 }
@@ -184,6 +187,8 @@ impl QueueJson {
             is_paused: view.paused,
             kind: "bullmq",
             global_concurrency: None,
+            active_rate_limit_ttl: 0,
+            supports_global_rate_limit: false,
             job_scheduler_count: 0,
             has_workers: view.workers > 0,
         }
@@ -254,16 +259,6 @@ pub(super) async fn lane_of(state: &DashboardState, queue: &str) -> Result<LaneV
     lanes.into_iter().find(|lane| lane.lane == key).ok_or_else(|| BoardError::no_queue(queue))
 }
 
-/// How many have ended; by the minute nobody has counted.
-pub(super) async fn metrics(
-    State(state): State<DashboardState>,
-    Path(queue): Path<String>,
-) -> Result<Json<Value>, BoardError> {
-    let counts = lane_of(&state, &queue).await?.counts;
-    let of = |count: u64| json!({ "meta": { "count": count, "prevTS": 0, "prevCount": 0 }, "data": [], "count": 0 });
-    Ok(Json(json!({ "completed": of(counts.completed), "failed": of(counts.failed + counts.cancelled) })))
-}
-
 /// The workers of the lane.
 pub(super) async fn workers(
     State(state): State<DashboardState>,
@@ -274,5 +269,10 @@ pub(super) async fn workers(
     let own = all
         .iter()
         .filter(|worker| worker.group.as_ref() == Some(&lane.group) && worker.contract == Some(lane.contract));
-    Ok(Json(own.map(|worker| json!({ "id": worker.url, "name": worker.url, "addr": worker.url })).collect()))
+    // How long ago it was started; bull-board says how old its connection is.
+    let age = |worker: &Worker| worker.system.and_then(|system| system.uptime).map_or(0.0, f64::round);
+    let workers: Vec<Value> = own
+        .map(|worker| json!({ "id": worker.url, "name": worker.url, "addr": worker.url, "age": age(worker) }))
+        .collect();
+    Ok(Json(json!({ "workers": workers })))
 }

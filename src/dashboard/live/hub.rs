@@ -7,8 +7,10 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
+use super::fallbacks::Fallbacks;
 use super::frame::Frame;
 use super::history::History;
+use super::lanes::LaneHistory;
 
 /// Frames that a slow page may be behind before it gets a snapshot instead.
 const BEHIND: usize = 8;
@@ -20,14 +22,21 @@ const FRESH: Duration = Duration::from_millis(900);
 pub(in crate::dashboard) struct Hub {
     frames: broadcast::Sender<Frame>,
     pub(super) history: Mutex<History>,
+    pub(in crate::dashboard) lanes: Mutex<LaneHistory>,
+    pub(super) fallbacks: Mutex<Fallbacks>,
     /// Held by whoever makes one, so that the others wait for it instead of making their own.
     snapshot: tokio::sync::Mutex<Option<(Instant, Arc<Frame>)>>,
 }
 
 impl Default for Hub {
     fn default() -> Self {
-        let frames = broadcast::Sender::new(BEHIND);
-        Self { frames, history: Mutex::default(), snapshot: tokio::sync::Mutex::default() }
+        Self {
+            frames: broadcast::Sender::new(BEHIND),
+            history: Mutex::default(),
+            lanes: Mutex::default(),
+            fallbacks: Mutex::default(),
+            snapshot: tokio::sync::Mutex::default(),
+        }
     }
 }
 

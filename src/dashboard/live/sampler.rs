@@ -17,7 +17,7 @@ use crate::dashboard::overview::{self, Overview, Storage};
 use crate::dashboard::workers::{Rows, WorkerRow};
 use crate::dispatch::{Dispatcher, LaneView};
 use crate::task::{LaneKey, Timestamp};
-use crate::telemetry::{LogRing, Metrics, SlotCounts};
+use crate::telemetry::{LaneTotals, LogRing, Metrics, SlotCounts};
 use crate::workers::{Fleet, WorkerId};
 
 /// Between two samples.
@@ -26,8 +26,8 @@ const TICK: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_millis(800);
 /// Beyond so many workers their changes are told every other second.
 const MANY_WORKERS: usize = 500;
-/// Between two looks at the disk.
-const STORAGE_TICKS: u64 = 10;
+/// Between two looks at the disk, and at the policies.
+const SLOW_TICKS: u64 = 10;
 
 /// What the sampler reads.
 #[derive(Clone)]
@@ -74,6 +74,7 @@ impl Sampler {
         let (now, totals) = (Instant::now(), view.metrics.totals());
         let span = |range: Range| Span::new(Duration::from_secs(range.step()), now, totals.clone());
         let tail = Tail::from_now(&view.logs);
+        hub.lanes.lock().begin(view.dispatcher.clock().now());
         Self {
             spans: Range::ALL.map(span),
             stuck: HashMap::new(),
@@ -104,9 +105,11 @@ impl Sampler {
         let now = Instant::now();
         self.sample(&standing, now);
         self.note_stuck(standing.lanes.as_deref().unwrap_or_default(), now);
-        if self.ticks.is_multiple_of(STORAGE_TICKS) {
+        if self.ticks.is_multiple_of(SLOW_TICKS) {
             self.storage = Storage::look(&self.view).await;
+            self.hub.fallbacks.lock().note(self.view.dispatcher.policy().statuses());
         }
+        self.note_lanes(standing.lanes.as_deref().unwrap_or_default()).await;
         self.ticks += 1;
         if self.hub.listeners() == 0 {
             self.tail.skip(&self.view.logs);
@@ -136,6 +139,25 @@ impl Sampler {
         }
     }
 
+    /// Once a minute: what ended in each lane.
+    async fn note_lanes(&self, lanes: &[LaneView]) {
+        let now = self.view.dispatcher.clock().now();
+        if !self.hub.lanes.lock().is_due(now) {
+            return;
+        }
+        let metrics = &self.view.metrics;
+        let counted: Vec<_> = metrics
+            .counted_lanes()
+            .into_iter()
+            .filter_map(|lane| metrics.lane_totals(&lane).map(|totals| (lane, totals)))
+            .collect();
+        let look = oldest(&self.view, lanes, &counted, now);
+        let oldest = tokio::time::timeout(PATIENCE, look).await.unwrap_or_default();
+        for lane in self.hub.lanes.lock().note(now, counted, &oldest) {
+            metrics.forget_lane(&lane);
+        }
+    }
+
     /// What has changed since the tick before.
     async fn changes(&mut self, standing: Standing) -> Frame {
         let mut frame = Frame::default();
@@ -161,6 +183,7 @@ impl Sampler {
             rows,
             stuck: self.stuck.iter().map(|(lane, since)| (lane.clone(), since.elapsed())).collect(),
             storage: self.storage,
+            fallbacks: self.hub.fallbacks.lock().lately(),
         };
         let samples = {
             let history = self.hub.history.lock();
@@ -169,6 +192,23 @@ impl Sampler {
         let minute = overview::last_minute(&self.hub.history.lock());
         overview::of(&self.view, found, &samples, minute).await
     }
+}
+
+/// How long the oldest task of each lane has waited.
+async fn oldest(
+    view: &View,
+    lanes: &[LaneView],
+    counted: &[(LaneKey, LaneTotals)],
+    now: Timestamp,
+) -> HashMap<LaneKey, Duration> {
+    let mut oldest = HashMap::new();
+    let is_counted = |lane: &LaneKey| counted.iter().any(|(key, _)| key == lane);
+    for LaneView { lane, .. } in lanes.iter().filter(|lane| lane.counts.queued > 0 && is_counted(&lane.lane)) {
+        if let Ok(Some(since)) = view.dispatcher.queue().oldest_queued(lane).await {
+            oldest.insert(lane.clone(), now.since(since));
+        }
+    }
+    oldest
 }
 
 /// Everything a page shows when it opens.
@@ -191,8 +231,13 @@ pub(super) async fn snapshot(hub: &Hub, view: &View) -> Arc<Frame> {
 /// How things stand, without what only the sampler knows.
 pub(in crate::dashboard) async fn overview_now(hub: &Hub, view: &View, rows: &[(WorkerId, WorkerRow)]) -> Overview {
     let standing = standing(view).await;
-    let found =
-        overview::Found { lanes: standing.lanes, rows, stuck: HashMap::new(), storage: Storage::look(view).await };
+    let found = overview::Found {
+        lanes: standing.lanes,
+        rows,
+        stuck: HashMap::new(),
+        storage: Storage::look(view).await,
+        fallbacks: hub.fallbacks.lock().lately(),
+    };
     let minute = overview::last_minute(&hub.history.lock());
     overview::of(view, found, &[None; 3], minute).await
 }

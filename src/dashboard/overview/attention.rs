@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::lanes::{LaneRow, LaneState};
 use super::{Minute, Storage, seconds_since};
+use crate::dashboard::live::FellBack;
 use crate::dashboard::workers::{Tone, WorkerRow, name_of};
-use crate::policy::{Circuit, PolicyStatus};
+use crate::policy::{Circuit, PolicyStatus, Scope};
 use crate::task::Timestamp;
 use crate::workers::WorkerId;
 
@@ -49,7 +50,9 @@ pub(super) struct Facts<'a> {
     pub(super) lanes: Option<&'a [LaneRow]>,
     pub(super) rows: &'a [(WorkerId, WorkerRow)],
     pub(super) file_error: Option<Arc<str>>,
-    pub(super) policy: &'a PolicyStatus,
+    pub(super) policies: &'a [(Scope, PolicyStatus)],
+    /// Those in whose place the native order decided more than now and then.
+    pub(super) fallbacks: &'a [FellBack],
     pub(super) storage: Storage,
     pub(super) minute: Minute,
 }
@@ -60,7 +63,7 @@ pub(super) fn notices(facts: &Facts<'_>) -> Vec<Notice> {
     of_storage(facts, &mut notices);
     of_lanes(facts, &mut notices);
     of_workers(facts, &mut notices);
-    of_policy(facts.policy, &mut notices);
+    of_policies(facts, &mut notices);
     of_the_minute(facts.minute, &mut notices);
     notices.sort_by_key(|notice| notice.level);
     notices
@@ -190,17 +193,48 @@ fn capital(text: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-fn of_policy(policy: &PolicyStatus, notices: &mut Vec<Notice>) {
-    let logs = Some("/dashboard/logs?q=policy");
-    if let Some(error) = &policy.load_error {
-        let title = format!("The policy {} cannot be used", policy.policy);
-        notices.push(notice(Level::Bad, title, format!("{error}. The native order decides."), logs));
+fn of_policies(facts: &Facts<'_>, notices: &mut Vec<Notice>) {
+    let (mut policies, logs) = (Vec::new(), Some("/dashboard/logs?q=policy"));
+    for (scope, policy) in facts.policies {
+        let name = of_lanes_of(scope, &policy.policy);
+        if let Some(error) = &policy.load_error {
+            let title = format!("The policy {name} cannot be used");
+            policies.push(notice(Level::Bad, title, format!("{error}. The native order decides."), logs));
+        } else if let Circuit::Open { left } = policy.circuit {
+            let title = format!("The policy {name} fails");
+            let last = policy.last_failure.as_deref().unwrap_or("it failed too often");
+            let detail = format!("{last}. The native order decides for another {} s.", left.as_secs().max(1));
+            policies.push(notice(Level::Bad, title, detail, logs));
+        } else if let Some(lately) = facts.fallbacks.iter().find(|fallback| fallback.scope == scope.to_string()) {
+            let FellBack { decisions, fallbacks, reason, .. } = lately;
+            let detail = format!(
+                "The native order made {fallbacks} of {decisions} decisions in its place within the last 5 minutes, mostly because of: {reason}."
+            );
+            policies.push(notice(
+                Level::Warn,
+                format!("The policy {name} often falls back"),
+                detail,
+                Some("/dashboard/policies"),
+            ));
+        }
     }
-    if let Circuit::Open { left } = policy.circuit {
-        let title = format!("The policy {} fails", policy.policy);
-        let last = policy.last_failure.as_deref().unwrap_or("it failed too often");
-        let detail = format!("{last}. The native order decides for another {} s.", left.as_secs().max(1));
-        notices.push(notice(Level::Bad, title, detail, logs));
+    let more = policies.len().saturating_sub(NAMED);
+    notices.extend(policies.into_iter().take(NAMED));
+    if more > 0 {
+        notices.push(notice(
+            Level::Warn,
+            format!("{more} more policies like that"),
+            "The page of policies has all.",
+            Some("/dashboard/policies"),
+        ));
+    }
+}
+
+/// A policy, and the lanes it is for if those are not all.
+fn of_lanes_of(scope: &Scope, policy: &str) -> String {
+    match scope {
+        Scope::Default => policy.to_owned(),
+        Scope::Group(_) | Scope::Lane(_) => format!("{policy} of {scope}"),
     }
 }
 
@@ -224,14 +258,11 @@ fn of_the_minute(minute: Minute, notices: &mut Vec<Notice>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::LazyLock;
     use std::time::Duration;
 
     use super::super::lanes::tests::{lane, row_of};
     use super::*;
     use crate::dispatch::LaneView;
-
-    static FINE: LazyLock<PolicyStatus> = LazyLock::new(PolicyStatus::default);
 
     fn of<'a>(change: impl FnOnce(&mut Facts<'a>)) -> Vec<(Level, String)> {
         let mut facts = Facts {
@@ -239,7 +270,8 @@ mod tests {
             lanes: Some(&[]),
             rows: &[],
             file_error: None,
-            policy: &FINE,
+            policies: &[],
+            fallbacks: &[],
             storage: Storage::default(),
             minute: Minute::default(),
         };
@@ -282,18 +314,26 @@ mod tests {
         only(&of(|facts| facts.storage.answers = false), Level::Bad, "does not answer");
         only(&of(|facts| facts.lanes = None), Level::Bad, "does not answer");
         only(&of(|facts| facts.file_error = Some("no JSON".into())), Level::Bad, "no JSON");
-        let failing =
-            PolicyStatus { circuit: Circuit::Open { left: Duration::from_secs(4) }, ..PolicyStatus::default() };
-        let facts = Facts {
-            policy: &failing,
-            lanes: Some(&[]),
-            rows: &[],
-            file_error: None,
-            now: Timestamp::from_millis(0),
-            storage: Storage::default(),
-            minute: Minute::default(),
+    }
+
+    #[test]
+    fn policies_that_fail_and_those_that_often_fall_back_are_named_with_their_lanes() {
+        let open = Circuit::Open { left: Duration::from_secs(4) };
+        let policy = |circuit| PolicyStatus { policy: "wasm:mine".into(), circuit, ..PolicyStatus::default() };
+        let fell_back = |scope: &str| FellBack {
+            scope: scope.to_owned(),
+            policy: "wasm:mine".into(),
+            decisions: 900,
+            fallbacks: 18,
+            reason: "deadline",
         };
-        assert!(notices(&facts)[0].detail.contains("another 4 s"));
+        let (failing, closed) = ([(Scope::Default, policy(open))], policy(Circuit::Closed));
+        only(&of(|facts| facts.policies = &failing), Level::Bad, "another 4 s");
+        let (of_group, lately) = ([(Scope::Group("g".into()), closed)], [fell_back("g/*")]);
+        let found = of(|facts| (facts.policies, facts.fallbacks) = (&of_group, &lately));
+        only(&found, Level::Warn, "wasm:mine of g/* often falls back The native order made 18 of 900");
+        let many = vec![failing[0].clone(); 9];
+        assert_eq!(of(|facts| facts.policies = &many).len(), NAMED + 1);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What is told between balancers that share a queue: the steps that each takes, as long as somebody listens at another one.
+//! What is told between balancers that share a queue: the steps that each takes, as long as somebody listens at another one, and what
+//! becomes of streams that are handed over (`loans`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 
 use super::event::{Step, TaskEvent};
 use crate::dispatch::Dispatcher;
+use crate::dispatch::loans::LoanNews;
 use crate::task::{Contract, ErrorCode, LaneKey, TaskState, Timestamp};
 
 /// Events kept for the others while the queue does not answer.
@@ -38,16 +40,18 @@ pub(super) struct Outgoing {
 /// A message to the others.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Message {
+pub(in crate::dispatch) enum Message {
     /// Somebody listens here.
     Listening,
     /// These steps were taken here.
     Events(Vec<Told>),
+    /// A stream is handed over.
+    Loan(LoanNews),
 }
 
 /// An event as it is told.
 #[derive(Serialize, Deserialize)]
-struct Told {
+pub(in crate::dispatch) struct Told {
     task: String,
     group: Arc<str>,
     contract: f64,
@@ -97,6 +101,13 @@ impl Outgoing {
             *until = None;
             self.wanted.store(false, Ordering::SeqCst);
         }
+    }
+}
+
+impl Message {
+    pub(in crate::dispatch) fn text(&self) -> String {
+        // There is no map in it with keys that are no texts, and nothing else can fail.
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 
@@ -162,9 +173,7 @@ impl Dispatcher {
             if matches!(message, Message::Listening) && !self.events.has_listeners() {
                 continue;
             }
-            // There is no map in it with keys that are no texts, and nothing else can fail.
-            let text = serde_json::to_string(&message).unwrap_or_default();
-            let told = self.stopped.run_until_cancelled(self.queue.tell_others(text)).await;
+            let told = self.stopped.run_until_cancelled(self.queue.tell_others(message.text())).await;
             if let Some(Err(error)) = told {
                 tracing::debug!(%error, "cannot tell other balancers what happens here");
             }
@@ -172,12 +181,13 @@ impl Dispatcher {
     }
 
     /// Another balancer has told something.
-    pub(in crate::dispatch) fn hear_other(&self, text: &str) {
+    pub(in crate::dispatch) fn hear_other(self: &Arc<Self>, text: &str) {
         match serde_json::from_str(text) {
             Ok(Message::Listening) => self.events.outgoing.want(),
             Ok(Message::Events(events)) => {
                 events.into_iter().filter_map(Told::event).for_each(|event| self.events.tell_foreign(event));
             }
+            Ok(Message::Loan(news)) => self.hear_of_loan(news),
             Err(error) => tracing::debug!(%error, "cannot read what another balancer tells"),
         }
     }

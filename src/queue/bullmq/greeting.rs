@@ -1,5 +1,7 @@
 //! What is looked at on every new connection.
 
+use std::time::Duration;
+
 use redis::Value;
 
 use super::BullmqQueue;
@@ -9,11 +11,15 @@ use super::steps::Step;
 use crate::queue::{Lease, QueueError, Settlement, TaskQueue};
 use crate::task::ErrorCode;
 
+/// How long a balancer counts as there, at least.
+const OWN_LEASE: Duration = Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(1);
+
 impl BullmqQueue {
     /// Looks at the server behind a new connection: whether it keeps what is stored, and whether it has kept it.
     pub(super) async fn greet(&self, live: Live) -> Result<(), QueueError> {
         let proposed = Step::new("identity").text(format!("{}-{:016x}", self.me, fastrand::u64(..)));
-        let mut answers = self.call_on(&live, &[proposed]).await?;
+        let mut answers = self.call_on(&live, &[self.here(), proposed]).await?;
         let found = word(&answers.pop().unwrap_or(Value::Nil)).to_owned();
         let known = self.store.lock().replace(found.clone());
         if known.is_some_and(|known| known != found) {
@@ -31,6 +37,18 @@ impl BullmqQueue {
             );
         }
         Ok(())
+    }
+
+    /// Says that this balancer is there, for somewhat longer than until it says so again.
+    pub(super) fn here(&self) -> Step {
+        Step::new("here").of(self.lease.max(OWN_LEASE).as_millis())
+    }
+
+    /// This balancer goes: whoever finds something of its clients need not wait for it.
+    pub(super) async fn leave(&self) {
+        let Some(live) = self.link.answering() else { return };
+        // Nobody watches over the connection any more.
+        let _ = tokio::time::timeout(FAREWELL, self.call_on(&live, &[Step::new("leave")])).await;
     }
 
     /// Ends a task of which what is stored cannot be read.

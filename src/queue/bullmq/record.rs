@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::answer::Answer;
 use super::{attempts, end, fixed};
-use crate::queue::{Claim, Lease, NewTask, QueueError, Sealer};
+use crate::queue::{Claim, Lease, NewTask, QueueError, Sealer, Whereabouts};
 use crate::task::{LaneKey, TaskId, TaskRecord, TaskSpec, TaskState, Timestamp};
 
 /// What changes about a task, as far as it is of interest here; the scripts have the whole list.
@@ -42,7 +42,8 @@ pub(super) fn claim(
     let Some(function) = told.text() else {
         let Some(own) = own.filter(|own| own.spec.id == task) else { return Ok(Some(Claimed::Unreadable(lease))) };
         let (spec, priority) = (Arc::clone(&own.spec), own.priority);
-        let claim = Claim { lease, spec, priority, attempts: 0, earlier: 0, last_attempt: None };
+        let client = Whereabouts::Here;
+        let claim = Claim { lease, spec, priority, attempts: 0, earlier: 0, last_attempt: None, client };
         return Ok(Some(Claimed::Task(Box::new(claim))));
     };
     let Some((spec, life)) = spec(task, lane, function, &mut told, sealer) else {
@@ -51,7 +52,12 @@ pub(super) fn claim(
     let attempts = told.bytes().map_or_else(Vec::new, |field| attempts::read(&field));
     let last_attempt = attempts.get(life.e as usize..).and_then(<[_]>::last).cloned();
     let priority = fixed::priority(told.number());
-    let claim = Claim { lease, spec, priority, attempts: life.n, earlier: life.e, last_attempt };
+    let client = match told.text().as_deref() {
+        Some("elsewhere") => Whereabouts::Elsewhere,
+        Some("gone") => Whereabouts::Gone,
+        _ => Whereabouts::Here,
+    };
+    let claim = Claim { lease, spec, priority, attempts: life.n, earlier: life.e, last_attempt, client };
     Ok(Some(Claimed::Task(Box::new(claim))))
 }
 

@@ -62,9 +62,7 @@ impl BullmqQueue {
 
     /// One round; says in how long there is more to do.
     async fn round(&self, live: &Live) -> Result<Option<Duration>, QueueError> {
-        // Whoever held a task while the server was away gets the time to say so.
-        let stalled = live.since.elapsed() >= self.lease;
-        let mut answers = self.call_on(live, &[Step::new("round").flag(stalled)]).await?;
+        let mut answers = self.call_on(live, &[self.here(), Step::new("round")]).await?;
         let mut round = Answer::expect(answers.pop().unwrap_or(Value::Nil))?;
         for told in Answer::expect(round.value())? {
             let mut told = Answer::expect(told)?;

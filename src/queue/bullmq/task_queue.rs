@@ -174,6 +174,22 @@ impl TaskQueue for BullmqQueue {
         }
     }
 
+    async fn take_over(&self, lease: &Lease, request: ClaimRequest) -> Result<Claim, QueueError> {
+        let step = Step::new("take_over").lease(lease).claim_of_one(&request);
+        match record::claim(self.step(step).await?, &lease.lane, None, &self.sealer)? {
+            Some(record::Claimed::Task(claim)) => Ok(*claim),
+            Some(record::Claimed::Unreadable(lease)) => {
+                self.fail_unreadable(&lease).await?;
+                Err(QueueError::LeaseLost)
+            }
+            None => Err(QueueError::LeaseLost),
+        }
+    }
+
+    async fn is_taken_over(&self, lease: &Lease) -> Result<bool, QueueError> {
+        Ok(number(&self.step(Step::new("is_taken_over").lease(lease)).await?) == Some(1))
+    }
+
     async fn renew(&self, leases: &[Lease], duration: Duration) -> Vec<Result<(), QueueError>> {
         let steps = leases.iter().map(|lease| Step::new("renew").lease(lease).of(duration.as_millis())).collect();
         let words = self.steps(steps, |value| Ok(word(&value).to_owned())).await;
@@ -352,5 +368,6 @@ impl TaskQueue for BullmqQueue {
 
     async fn run(&self, cancel: CancellationToken) {
         tokio::join!(self.link.keep(&cancel, |live| self.greet(live)), self.rounds(&cancel), self.hear_others(&cancel),);
+        self.leave().await;
     }
 }

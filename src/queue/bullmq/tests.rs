@@ -31,6 +31,11 @@ impl Fleet {
         self.run(self.unwatched()).await
     }
 
+    /// One that judges others from the first moment on.
+    async fn judge(&self) -> Arc<BullmqQueue> {
+        self.run(BullmqQueue { lease: Duration::ZERO, ..self.unwatched() }).await
+    }
+
     fn unwatched(&self) -> BullmqQueue {
         let sealer = Sealer::new(&Settings::from_pairs([("LB_AUTH_KEY", "k")]).unwrap().auth).unwrap();
         BullmqQueue::new(&self.settings, limits(), LEASE, Clock::system(), sealer).unwrap()
@@ -66,6 +71,13 @@ impl Fleet {
 
     async fn add(&self, queue: &BullmqQueue, group: &str) -> TaskId {
         let task = self.task(group, |_| {});
+        let id = task.spec.id;
+        assert_eq!(queue.enqueue(task).await, Ok(Enqueued::New));
+        id
+    }
+
+    async fn add_stream(&self, queue: &BullmqQueue, group: &str) -> TaskId {
+        let task = self.task(group, |spec| spec.mode = Mode::Stream);
         let id = task.spec.id;
         assert_eq!(queue.enqueue(task).await, Ok(Enqueued::New));
         id
@@ -139,25 +151,68 @@ async fn what_one_does_the_others_hear() {
 }
 
 #[tokio::test]
-async fn a_stream_is_left_to_the_balancer_that_has_its_client() {
+async fn a_stream_is_claimed_for_the_balancer_that_has_its_client() {
     let fleet = Fleet::new();
-    let (one, other) = (fleet.balancer().await, fleet.balancer().await);
-    let stream = fleet.task("g", |spec| spec.mode = Mode::Stream);
-    let id = stream.spec.id;
-    one.enqueue(stream).await.unwrap();
-    let behind = fleet.add(&one, "g").await;
-    assert_eq!(fleet.claim(&other, "g").await.map(|claim| claim.spec.id), Some(behind));
-    assert!(fleet.claim(&other, "g").await.is_none());
-    assert_eq!(fleet.claim(&one, "g").await.map(|claim| claim.spec.id), Some(id));
+    let (owner, fresh, other) = (fleet.balancer().await, fleet.balancer().await, fleet.judge().await);
+    let id = fleet.add_stream(&owner, "g").await;
+    let behind = fleet.add(&owner, "g").await;
+    // The server may have been away, and the owner not be back yet.
+    assert_eq!(fleet.claim(&fresh, "g").await.map(|claim| claim.spec.id), Some(behind));
+    assert!(fresh.claim_task(id, fleet.request()).await.unwrap().is_none());
+    for (balancer, client) in [(&owner, Whereabouts::Here), (&other, Whereabouts::Elsewhere)] {
+        let claim = fleet.claim(balancer, "g").await.unwrap();
+        assert_eq!((claim.spec.id, claim.client), (id, client));
+        assert_eq!(balancer.release(&claim.lease, false).await, Ok(Released::Waits));
+    }
+    until(async || {
+        // It lives, and says so now and then.
+        owner.leave().await;
+        let claim = fleet.claim(&other, "g").await.unwrap();
+        other.release(&claim.lease, false).await.unwrap();
+        claim.client == Whereabouts::Gone
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_claim_is_taken_over_once_and_by_nobody_but_the_owner() {
+    let fleet = Fleet::new();
+    let (owner, lender) = (fleet.balancer().await, fleet.judge().await);
+    let id = fleet.add_stream(&owner, "g").await;
+    let lent = fleet.claim(&lender, "g").await.unwrap().lease;
+    let lost = |claim: Result<Claim, QueueError>| assert_eq!(claim.err(), Some(QueueError::LeaseLost));
+    lost(lender.take_over(&lent, fleet.request()).await);
+    assert_eq!(owner.is_taken_over(&lent).await, Ok(false));
+
+    let request = fleet.request();
+    let taken = owner.take_over(&lent, request.clone()).await.unwrap();
+    assert_eq!((taken.spec.id, taken.client, taken.lease.token > lent.token), (id, Whereabouts::Here, true));
+    assert_eq!(taken.spec.body, Bytes::from_static(b"{\"input\":1}"));
+    let repeat = ClaimRequest { repeat: true, ..request };
+    assert_eq!(owner.take_over(&lent, repeat.clone()).await.unwrap().lease, taken.lease, "the answer was not heard");
+    lost(owner.take_over(&lent, fleet.request()).await);
+    assert_eq!(lender.settle(&lent, complete()).await, Err(QueueError::LeaseLost));
+    assert_eq!(lender.renew(std::slice::from_ref(&lent), LEASE).await, [Err(QueueError::LeaseLost)]);
+    assert_eq!(lender.is_taken_over(&lent).await, Ok(true));
+    assert_eq!(owner.renew(std::slice::from_ref(&taken.lease), LEASE).await, [Ok(())]);
+
+    assert_eq!(owner.settle(&taken.lease, retry(None)).await, Ok(Settled::Waits(Waiting::Now)));
+    assert_eq!(lender.is_taken_over(&lent).await, Ok(false));
+    let again = fleet.claim(&lender, "g").await.unwrap();
+    assert_eq!((again.spec.id, again.attempts), (id, 1));
+    for late in [&lent, &taken.lease] {
+        lost(owner.take_over(late, fleet.request()).await);
+    }
+    lost(owner.take_over(&lent, repeat).await);
+    assert_eq!(lender.is_taken_over(&lent).await, Ok(false));
+    assert_eq!(lender.settle(&again.lease, complete()).await, Ok(Settled::Ended));
+    lost(owner.take_over(&again.lease, fleet.request()).await);
 }
 
 #[tokio::test]
 async fn a_run_whose_lease_ran_out_counts_unless_its_task_was_claimed_again() {
     let fleet = Fleet::new();
-    let mut queue = fleet.unwatched();
-    // Leases are taken back from the first moment on.
-    queue.lease = Duration::ZERO;
-    let queue = fleet.run(queue).await;
+    let queue = fleet.judge().await;
     let mut request = fleet.request();
     request.lease = Duration::from_millis(1);
     for claimed_again in [false, true] {

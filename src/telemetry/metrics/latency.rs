@@ -58,6 +58,29 @@ impl LatencyCounts {
         Self(std::array::from_fn(|at| self.0[at].saturating_sub(earlier.0[at])))
     }
 
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Those buckets that are not empty, with what is in them: what [`of_buckets`](Self::of_buckets) takes.
+    pub fn buckets(&self) -> Box<[(u8, u32)]> {
+        let full = self.0.iter().enumerate().filter(|(_, count)| **count > 0);
+        full.map(|(at, count)| (u8::try_from(at).unwrap_or(u8::MAX), u32::try_from(*count).unwrap_or(u32::MAX)))
+            .collect()
+    }
+
+    /// The counts of such buckets.
+    pub fn of_buckets(buckets: &[(u8, u32)]) -> Self {
+        let mut counts = Self::default();
+        for (at, count) in buckets {
+            if let Some(bucket) = counts.0.get_mut(usize::from(*at)) {
+                *bucket += u64::from(*count);
+            }
+        }
+        counts
+    }
+
     /// Adds up.
     pub fn add(&mut self, other: &Self) {
         self.0.iter_mut().zip(other.0).for_each(|(count, more)| *count += more);
@@ -65,9 +88,8 @@ impl LatencyCounts {
 
     /// The time in milliseconds within which that share (0 to 1) of the tasks ended, up to a fifth too long; `None` without tasks.
     pub fn percentile(&self, share: f64) -> Option<f64> {
-        let all: u64 = self.0.iter().sum();
         #[expect(clippy::cast_precision_loss, reason = "a share of a count")]
-        let wanted = all as f64 * share;
+        let wanted = self.count() as f64 * share;
         let mut seen = 0;
         let at = self.0.iter().position(|count| {
             seen += count;
@@ -96,6 +118,7 @@ mod tests {
             let found = counts.percentile(share).unwrap();
             assert!((exact..exact * 1.2).contains(&found), "{share}: {found}");
         }
+        assert_eq!(LatencyCounts::of_buckets(&counts.buckets()), counts);
     }
 
     #[test]

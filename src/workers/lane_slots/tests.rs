@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::task::Contract;
-use crate::workers::{Reservation, Verdict};
+use crate::workers::Verdict;
 
 const READY: WorkerStanding = WorkerStanding { ready: true, eligible: true, weight: 1.0 };
 
@@ -154,4 +154,28 @@ fn a_reservation_dropped_half_way_holds_its_slot_until_the_next_report() {
     assert!(lane.try_permit().is_none());
     lane.report(WorkerId(0), &SlotReport { limit: 1, ..SlotReport::default() });
     assert!(lane.try_permit().is_some());
+}
+
+#[test]
+fn a_borrowed_slot_changes_nothing_here_and_its_lender_hears_of_its_end() {
+    let lane = lane(&[1]);
+    assert!(lane.borrow("http://w7").is_none(), "no such worker");
+    let borrow = || lane.borrow("http://w0").unwrap();
+    let free = || lane.standing().free;
+    let (finished, mut heard) = borrow();
+    assert_eq!(free(), 1);
+    assert!(finished.finish(Verdict::Neutral).is_none(), "no permit comes of it");
+    assert_eq!((heard.try_recv(), free()), (Ok(SlotEnd::Free), 1));
+    let (dropped, mut heard) = borrow();
+    drop(dropped);
+    assert_eq!((heard.try_recv(), free()), (Ok(SlotEnd::Held), 1));
+    let (unreachable, mut heard) = borrow();
+    unreachable.unreachable();
+    assert_eq!(
+        (heard.try_recv(), free()),
+        (Ok(SlotEnd::Unreachable), 0),
+        "nothing goes to the worker until it is probed"
+    );
+    lane.remove_worker(WorkerId(0));
+    assert!(lane.borrow("http://w0").is_none(), "it is not listed any more");
 }

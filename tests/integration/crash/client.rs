@@ -19,17 +19,21 @@ const IN_A_BATCH: usize = 4;
 #[derive(Clone)]
 pub(super) struct Client {
     pub(super) name: String,
-    /// Where the balancer is; empty once the storm is over.
-    pub(super) url: watch::Receiver<String>,
+    /// Which of the balancers it sends tasks to.
+    pub(super) home: usize,
+    /// Where they are; empty once the storm is over.
+    pub(super) places: Vec<watch::Receiver<String>>,
     pub(super) hook: String,
     pub(super) chance: Chance,
     pub(super) knowledge: Arc<Mutex<Knowledge>>,
+    /// The codes with which a balancer may refuse a task.
+    pub(super) excuses: &'static [&'static str],
 }
 
 impl Client {
     pub(super) async fn run(mut self) {
         for n in 0_u32.. {
-            if self.url.borrow().is_empty() {
+            if self.is_over() {
                 return;
             }
             let kind = Kind::any(&self.chance);
@@ -46,25 +50,25 @@ impl Client {
         let body = kind.body(mode, &self.hook, &marker, &self.chance);
         let mut told = self.submit(kind, &body, &marker).await;
         if kind == Kind::Keyed {
-            while told.id().is_none() && self.moved().await {
+            while told.id().is_none() && self.tries_on(&told).await {
                 told = self.submit(kind, &body, &marker).await;
             }
-            if let (Some(first), Some(again)) = (told.id(), self.submit(kind, &body, &marker).await.id()) {
+            let again = Self { home: self.any(), ..self.clone() };
+            if let (Some(first), Some(again)) = (told.id(), again.submit(kind, &body, &marker).await.id()) {
                 assert_eq!(first, again, "{marker}: one task for one key");
             }
         }
         let mut cancelled = false;
         if let (Kind::Cancelled, Some(id)) = (kind, told.id()) {
-            let answer = self.request("DELETE", &format!("/tasks/{id}")).send().await;
+            let answer = self.request(self.any(), "DELETE", &format!("/tasks/{id}")).send().await;
             cancelled = answer.is_ok_and(|answer| answer.status() == 200);
         }
         if let Some(id) = told.id().filter(|_| below(&self.chance, 2) == 0) {
             self.look(id).await;
         }
-        let nothing = told.id().is_none();
-        self.knowledge.lock().sent.push(Sent { kind, mode, marker, told, cancelled });
-        if nothing {
-            self.moved().await;
+        self.knowledge.lock().sent.push(Sent { kind, mode, marker, told: told.clone(), cancelled });
+        if told.id().is_none() {
+            self.tries_on(&told).await;
         }
     }
 
@@ -72,39 +76,47 @@ impl Client {
         let markers: Vec<_> = (0..IN_A_BATCH).map(|n| format!("{marker}.{n}")).collect();
         let bodies: Vec<Value> =
             markers.iter().map(|marker| Kind::Batch.body("async", "", marker, &self.chance)).collect();
-        let request = self.request("POST", "/tasks").header("x-wr-auth", WORKER_KEY).json(&bodies);
-        let answers: Option<Vec<Value>> = match request.send().await {
+        let request = self.request(self.home, "POST", "/tasks").header("x-wr-auth", WORKER_KEY).json(&bodies);
+        let answer: Option<Value> = match request.send().await {
             Ok(answer) => answer.json().await.ok(),
-            Err(_) => None,
+            Err(error) => self.hears_nothing(&error),
         };
-        let nothing = answers.is_none();
-        let told = |n: usize| match &answers {
-            Some(answers) => Told::Head { id: answers[n]["taskId"].as_str().expect("it is taken").to_owned() },
+        let told = |n: usize| match &answer {
+            Some(Value::Array(answers)) => match answers[n]["taskId"].as_str() {
+                Some(id) if answers[n]["code"].is_null() => Told::Head { id: id.to_owned() },
+                _ => self.refused(marker, &answers[n]),
+            },
+            Some(refusal) => self.refused(marker, refusal),
             None => Told::Nothing,
         };
-        let sent = markers.into_iter().enumerate().map(|(n, marker)| Sent {
-            kind: Kind::Batch,
-            mode: "async",
-            marker,
-            told: told(n),
-            cancelled: false,
-        });
+        let (kind, mode, cancelled) = (Kind::Batch, "async", false);
+        let sent: Vec<_> = markers.into_iter().enumerate().collect();
+        let sent = sent.into_iter().map(|(n, marker)| Sent { kind, mode, marker, told: told(n), cancelled });
+        let sent: Vec<Sent> = sent.collect();
+        let first = sent[0].told.clone();
         self.knowledge.lock().sent.extend(sent);
-        if nothing {
-            self.moved().await;
+        if first.id().is_none() {
+            self.tries_on(&first).await;
         }
     }
 
     pub(super) async fn submit(&self, kind: Kind, body: &Value, marker: &str) -> Told {
-        let mut request = self.request("POST", "/task").header("x-wr-auth", WORKER_KEY).json(body);
+        let mut request = self.request(self.home, "POST", "/task").header("x-wr-auth", WORKER_KEY).json(body);
         if kind == Kind::Keyed {
             request = request.header("idempotency-key", marker);
         }
-        let Ok(answer) = request.send().await else { return Told::Nothing };
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => return self.hears_nothing(&error).unwrap_or(Told::Nothing),
+        };
         let status = answer.status().as_u16();
         let id = answer.headers().get("x-task-id").map(|id| id.to_str().unwrap().to_owned());
+        let comes_back = answer.headers().contains_key("retry-after");
         let body = answer.bytes().await;
         match (id, body) {
+            (_, Ok(body)) if status == 503 && comes_back => {
+                self.refused(marker, &serde_json::from_slice(&body).unwrap())
+            }
             (Some(id), Ok(body)) => Told::All { id, status, body: body.to_vec() },
             (Some(id), Err(_)) => Told::Head { id },
             (None, Ok(body)) => panic!("{marker}: {status} without a task: {body:?}"),
@@ -112,25 +124,62 @@ impl Client {
         }
     }
 
+    /// A task was refused, and its client is to try again. There may be one all the same.
+    fn refused(&self, marker: &str, refusal: &Value) -> Told {
+        let code = refusal["code"].as_str().unwrap_or_default();
+        assert!(self.excuses.contains(&code), "{marker}: {refusal}");
+        Told::Refused { id: refusal["taskId"].as_str().map(str::to_owned), code: code.to_owned() }
+    }
+
+    /// A request was not answered.
+    fn hears_nothing<T>(&self, error: &reqwest::Error) -> Option<T> {
+        if !error.is_connect() {
+            self.knowledge.lock().cut += 1;
+        }
+        None
+    }
+
     /// Keeps how the task has ended, if it ends soon.
     async fn look(&self, id: &str) {
-        let Ok(answer) = self.request("GET", &format!("/tasks/{id}?wait=1s")).send().await else { return };
-        assert_eq!(answer.status(), 200, "{id} is known");
+        let request = self.request(self.any(), "GET", &format!("/tasks/{id}?wait=1s"));
+        let Ok(answer) = request.send().await else { return };
+        let status = answer.status();
         let Ok(task) = answer.json::<Value>().await else { return };
+        if status == 503 {
+            self.refused(id, &task);
+            return;
+        }
+        assert_eq!(status, 200, "{id} is known");
         if has_ended(&task) {
             let before = self.knowledge.lock().ended.insert(id.to_owned(), task.clone());
             assert!(before.is_none_or(|before| before == task), "{id} stays as it ended");
         }
     }
 
-    /// Waits until the balancer is elsewhere; `false` once the storm is over.
-    pub(super) async fn moved(&mut self) -> bool {
-        let over = self.url.borrow().is_empty();
-        !over && self.url.changed().await.is_ok() && !self.url.borrow().is_empty()
+    /// Waits until it is worth another try; `false` once the storm is over.
+    pub(super) async fn tries_on(&mut self, told: &Told) -> bool {
+        match told {
+            // The balancer is there. It has let its client wait already, or will be gone the next time.
+            Told::Refused { .. } => !self.is_over(),
+            _ => self.moved().await,
+        }
     }
 
-    fn request(&self, method: &str, path: &str) -> RequestBuilder {
-        let url = self.url.borrow().clone();
+    /// Waits until the balancer is elsewhere; `false` once the storm is over.
+    async fn moved(&mut self) -> bool {
+        !self.is_over() && self.places[self.home].changed().await.is_ok() && !self.is_over()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.places[self.home].borrow().is_empty()
+    }
+
+    fn any(&self) -> usize {
+        below(&self.chance, self.places.len())
+    }
+
+    fn request(&self, balancer: usize, method: &str, path: &str) -> RequestBuilder {
+        let url = self.places[balancer].borrow().clone();
         client().request(method.parse().unwrap(), format!("{url}{path}")).header("authorization", LB_KEY)
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Sent {
 pub(super) enum Told {
     /// Nothing: the task may be there or not.
     Nothing,
+    /// That it is refused, and to be sent again; perhaps the id of a task that there is all the same.
+    Refused { id: Option<String>, code: String },
     /// The id, but not all of the answer.
     Head { id: String },
     /// All of it.
@@ -31,7 +33,7 @@ pub(super) enum Told {
 impl Told {
     pub(super) fn id(&self) -> Option<&str> {
         match self {
-            Self::Nothing => None,
+            Self::Nothing | Self::Refused { .. } => None,
             Self::Head { id } | Self::All { id, .. } => Some(id),
         }
     }
@@ -43,19 +45,26 @@ pub(super) struct Knowledge {
     pub(super) sent: Vec<Sent>,
     /// Tasks as they were shown once they had ended.
     pub(super) ended: HashMap<String, Value>,
+    /// Connections that were made and then cut before there was an answer.
+    pub(super) cut: usize,
 }
 
 impl Knowledge {
-    /// How many requests had no answer: of each there may be a task.
+    /// How many requests were not answered with a task: of each there may be one.
     pub(super) fn unanswered(&self) -> usize {
         self.sent.iter().filter(|sent| sent.told.id().is_none()).count()
     }
 
+    pub(super) fn refused(&self) -> usize {
+        self.sent.iter().filter(|sent| matches!(sent.told, Told::Refused { .. })).count()
+    }
+
     pub(super) fn summary(&self) -> String {
         format!(
-            "{} sent, {} of them without an answer, {} seen ended",
+            "{} sent, {} of them without a task, {} of these refused, {} seen ended",
             self.sent.len(),
             self.unanswered(),
+            self.refused(),
             self.ended.len()
         )
     }

@@ -18,7 +18,7 @@ pub(super) struct Still(Vec<(usize, String)>);
 pub(super) async fn fill(mut client: Client) -> Still {
     let mut still = Still::default();
     for n in 0_u32.. {
-        if client.url.borrow().is_empty() {
+        if client.is_over() {
             break;
         }
         let priority = below(&client.chance, 4);
@@ -28,7 +28,7 @@ pub(super) async fn fill(mut client: Client) -> Still {
         }
         match client.submit(Kind::Works, &task, &format!("still-{n}")).await {
             Told::All { id, .. } | Told::Head { id } => still.0.push((priority, id)),
-            Told::Nothing => drop(client.moved().await),
+            told => drop(client.tries_on(&told).await),
         }
     }
     still

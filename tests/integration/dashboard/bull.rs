@@ -84,8 +84,62 @@ async fn queues_and_jobs_have_the_shapes_of_bull_board() {
     assert_eq!(ids(&found["queues"][0]), [&later]);
     assert!(app.get(&format!("{QUEUE}/{done}/logs")).await.json().is_array());
     assert_eq!(app.get(&format!("{QUEUE}/{done}/flow")).await.json()["isFlowNode"], false);
-    assert_eq!(app.get(&format!("{QUEUE}/metrics")).await.json()["completed"]["meta"]["count"], 1);
-    assert_eq!(app.get(&format!("{QUEUE}/workers")).await.json()[0]["id"], worker.url);
+    assert_eq!(app.get(&format!("{QUEUE}/workers")).await.json()["workers"][0]["id"], worker.url);
+    assert_eq!(app.get("/bull/api/job-schedulers").await.json(), json!({ "schedulers": [] }));
+}
+
+#[tokio::test]
+async fn what_has_ended_is_counted_by_the_minute_the_hour_and_the_day() {
+    let worker = TestWorker::start(&[]).await;
+    let app = TestApp::start(&[&worker]).await;
+    let done = app.accept(&TestApp::call("sleep", &json!({ "ms": 40 }))).await;
+    assert_eq!(app.ended(&done).await["state"], "completed");
+    failed(&app).await;
+    // A task is counted a moment after it can be seen to have ended.
+    until("both are counted", || async {
+        let metrics = app.get(&format!("{QUEUE}/metrics")).await.json();
+        (&metrics["completed"]["meta"]["count"], &metrics["failed"]["meta"]["count"]) == (&json!(1), &json!(1))
+    })
+    .await;
+    let metrics = app.get(&format!("{QUEUE}/metrics")).await.json();
+    assert!(
+        metrics["failed"]["data"].is_array() && metrics["failed"]["meta"]["prevTS"].as_i64().unwrap() > 0,
+        "{metrics}"
+    );
+    let last =
+        |points: &Value| points.as_array().unwrap().iter().map(|point| point["value"].as_u64().unwrap()).sum::<u64>();
+    for granularity in ["hour", "day"] {
+        let range = format!("from=0&to=1e14&granularity={granularity}");
+        let all = app.get(&format!("/bull/api/metrics/history?{range}")).await.json();
+        assert_eq!((last(&all["completed"]), last(&all["failed"]), all.get("queueage")), (1, 1, None), "{all}");
+        let one =
+            app.get(&format!("/bull/api/metrics/history?{range}&metric=failed&queue=tasks.default.1")).await.json();
+        assert_eq!((last(&one["failed"]), one.get("completed")), (1, None), "{one}");
+        let none =
+            app.get(&format!("/bull/api/metrics/history?{range}&metric=queueage&queue=tasks.none.1")).await.json();
+        assert_eq!(none, json!({ "queueage": [] }));
+        let times =
+            app.get(&format!("/bull/api/metrics/latency?metric=runtime&granularity={granularity}")).await.json();
+        assert_eq!(times[0]["count"], 2, "{times}");
+        assert!(times[0]["values"]["99"].as_f64().unwrap() >= 40.0, "{times}");
+    }
+    let waits = app.get("/bull/api/metrics/latency?metric=waittime&granularity=range&percentiles=50,99.9").await.json();
+    assert_eq!((&waits[0]["count"], waits[0]["values"].as_object().unwrap().len()), (&json!(2), 2), "{waits}");
+    for wrong in [
+        "history",
+        "history?from=2&to=1",
+        "history?from=0&to=1&metric=x",
+        "history?from=0&to=1&granularity=range",
+        "latency",
+    ] {
+        assert_eq!(app.get(&format!("/bull/api/metrics/{wrong}")).await.status, 400, "{wrong}");
+    }
+    let usage = app.get("/bull/api/metrics/history/usage").await.json();
+    assert!(usage["keys"].is_u64() && usage["tiers"]["minute"]["bytes"].is_u64(), "{usage}");
+    let purge = |body: Value| app.request("POST", "/bull/api/metrics/history/purge").json(&body);
+    let purged = Answer::of(purge(json!({ "queue": "tasks.default.1" })).send().await.unwrap()).await;
+    assert!(purged.json()["keysDeleted"].is_u64() && purged.json()["fieldsDeleted"].is_u64(), "{}", purged.text());
+    assert_eq!(purge(json!({ "before": "yesterday" })).send().await.unwrap().status(), 400);
 }
 
 #[tokio::test]
@@ -214,5 +268,12 @@ async fn the_queues_and_the_dashboard_are_switched_off_by_themselves() {
     assert_eq!(app.get("/dashboard/api/workers").await.status, 404);
     let page = app.get("/bull").await;
     assert_eq!(page.status, 200);
-    assert!(!page.text().contains("href=\"/dashboard/logs\""));
+    assert!(!page.text().contains("href=\"/dashboard\"") && !page.text().contains("href=\"/dashboard/logs\""));
+    let landing = app.get("/").await;
+    assert!(landing.text().contains("href=\"/bull\"") && !landing.text().contains("href=\"/dashboard\""));
+    for next in ["", "/dashboard", "/dashboard/logs", "https://evil.example"] {
+        let form = client().post(format!("{}/dashboard/login", app.url)).body(format!("key={LB_KEY}&next={next}"));
+        let answer = Answer::of(form.send().await.unwrap()).await;
+        assert_eq!((answer.status, answer.header("location")), (303, Some("/bull")), "{next}");
+    }
 }

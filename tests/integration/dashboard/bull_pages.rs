@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::pages::{LIVE, READ_ONLY_KEY, is_quiet};
-use crate::harness::{LB_KEY, Page, TestApp, TestWorker, WORKER_KEY, with};
+use crate::harness::{LB_KEY, Page, Redis, TestApp, TestWorker, WORKER_KEY, with};
 
 async fn failed(app: &TestApp) -> String {
     let id = app.accept(&with(TestApp::call("fail", &json!({})), json!({ "options": { "attempts": 1 } }))).await;
@@ -13,8 +13,18 @@ async fn failed(app: &TestApp) -> String {
 
 #[tokio::test]
 async fn queues_are_live_paused_and_lead_to_their_jobs() {
+    live_paused_and_leading_to_jobs(&[]).await;
+}
+
+#[tokio::test]
+async fn queues_are_live_paused_and_lead_to_their_jobs_on_redis() {
+    let redis = Redis::start().await;
+    live_paused_and_leading_to_jobs(&redis.env(&[])).await;
+}
+
+async fn live_paused_and_leading_to_jobs(env: &[(&str, &str)]) {
     let worker = TestWorker::start(&[]).await;
-    let app = TestApp::start(&[&worker]).await;
+    let app = TestApp::start_with(&[&worker], env).await;
     let page = Page::open().await;
     page.log_in(&app, LB_KEY).await;
     page.click("nav a[href='/bull']").await;
@@ -40,8 +50,18 @@ async fn queues_are_live_paused_and_lead_to_their_jobs() {
 
 #[tokio::test]
 async fn jobs_are_retried_removed_searched_and_each_says_what_became_of_it() {
+    retried_removed_and_searched(&[]).await;
+}
+
+#[tokio::test]
+async fn jobs_are_retried_removed_searched_and_each_says_what_became_of_it_on_redis() {
+    let redis = Redis::start().await;
+    retried_removed_and_searched(&redis.env(&[])).await;
+}
+
+async fn retried_removed_and_searched(env: &[(&str, &str)]) {
     let worker = TestWorker::start(&[]).await;
-    let app = TestApp::start(&[&worker]).await;
+    let app = TestApp::start_with(&[&worker], env).await;
     let (one, other) = (failed(&app).await, failed(&app).await);
     let page = Page::open().await;
     page.log_in(&app, LB_KEY).await;

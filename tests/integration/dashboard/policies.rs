@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::pages::{LIVE, READ_ONLY_KEY, is_quiet};
+use super::pages::{LIVE, READ_ONLY_KEY, is_quiet, is_quiet_but_for};
 use crate::guest::{FIRST, Guest};
 use crate::harness::{Answer, LB_KEY, Page, TestApp, TestWorker};
 
@@ -55,6 +55,71 @@ async fn a_policy_is_activated_rolled_back_and_deactivated_from_the_page() {
     page.click(&button("Deactivate")).await;
     page.until(&says("native:least-loaded")).await;
     assert_eq!(in_force(&app).await["policy"], "native:least-loaded");
+    is_quiet(&page, &app);
+}
+
+#[tokio::test]
+async fn a_policy_is_uploaded_and_replaced_by_the_form_and_a_bad_file_is_refused_there() {
+    let app = TestApp::start_for(&[], &[("POLICY_LOAD_DEADLINE_MS", "60000")]).await;
+    let page = Page::open().await;
+    page.log_in(&app, LB_KEY).await;
+    page.goto(&format!("{}/dashboard/policies", app.url)).await;
+    page.shows("No policies of your own yet").await;
+    let file = app.data().join("chosen.wasm");
+    let good = [Guest::ranker(FIRST).module(), Guest::ranker(&format!("(nop) {FIRST}")).module()];
+    for (n, module) in good.into_iter().enumerate() {
+        std::fs::write(&file, module).unwrap();
+        page.type_into("#upload-name", "mine").await;
+        page.choose_file("#upload-file", &file).await;
+        page.click("#upload button").await;
+        page.until(&format!(
+            "document.querySelector('[data-policy=mine]')?.innerText.includes('{} kept') === true",
+            n + 1
+        ))
+        .await;
+    }
+    let shown = app.get("/policies").await.json()["available"][0].clone();
+    assert_eq!((&shown["name"], &shown["usable"]), (&json!("mine"), &json!(true)), "{shown}");
+    page.until("document.querySelector('#upload-name').value === ''").await;
+    is_quiet(&page, &app);
+
+    std::fs::write(&file, "no policy at all").unwrap();
+    page.type_into("#upload-name", "other").await;
+    page.choose_file("#upload-file", &file).await;
+    page.click("#upload button").await;
+    page.until("document.querySelector('.toast.bad') !== null").await;
+    assert_eq!(page.eval("document.querySelector('[data-policy=other]')").await, serde_json::Value::Null);
+    is_quiet_but_for(&page, &app, Some("/dashboard/api/policies/other"));
+}
+
+#[tokio::test]
+async fn a_shadow_is_shown_with_how_often_it_agrees() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("next.wasm"), Guest::ranker(FIRST).module()).unwrap();
+    let rules =
+        json!({ "rules": [{ "policy": "native:round-robin", "shadow": { "policy": "wasm:next", "sample": 1 } }] });
+    std::fs::write(directory.path().join("policies.json"), rules.to_string()).unwrap();
+    let worker = TestWorker::start(&[]).await;
+    let path = directory.path().to_str().unwrap();
+    let env = [("POLICIES_DIR", path), ("POLICY_DEADLINE_MS", "1000"), ("POLICY_LOAD_DEADLINE_MS", "60000")];
+    let app = TestApp::start_with(&[&worker], &env).await;
+    let page = Page::open().await;
+    page.log_in(&app, LB_KEY).await;
+    page.goto(&format!("{}/dashboard/policies", app.url)).await;
+    page.until("document.querySelector('#in-force h3 code')?.innerText === 'wasm:next'").await;
+    let fact = |name: &str| {
+        format!(
+            "[...document.querySelectorAll('#in-force dt')].find((dt) => dt.innerText === '{name}')?.nextSibling.innerText"
+        )
+    };
+    page.until(&format!("{} === '–'", fact("Agreement"))).await;
+    // There is one worker to choose: both choose it.
+    for n in 1..=2 {
+        assert_eq!(app.submit(&TestApp::call("hello", &json!({}))).await.status, 200);
+        page.until(&format!("{} === '{n} / 0'", fact("Agreed / differed"))).await;
+    }
+    page.until(&format!("{} === '100 %'", fact("Agreement"))).await;
+    page.until(&format!("{} === '100 %'", fact("Sample"))).await;
     is_quiet(&page, &app);
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::pages::{LIVE, READ_ONLY_KEY, is_quiet, is_quiet_but_for};
 use super::session::Session;
-use crate::harness::{Answer, LB_KEY, Page, TestApp, TestWorker, WORKER_KEY, until, with};
+use crate::harness::{Answer, LB_KEY, Page, Redis, TestApp, TestWorker, WORKER_KEY, until, with};
 
 fn sleep(ms: u64) -> Value {
     TestApp::call("sleep", &json!({ "ms": ms }))
@@ -26,8 +26,18 @@ async fn open(app: &TestApp, path: &str) -> Page {
 
 #[tokio::test]
 async fn a_running_task_is_seen_in_the_list_and_cancelled_and_run_again_from_its_page() {
+    seen_cancelled_and_run_again(&[]).await;
+}
+
+#[tokio::test]
+async fn a_running_task_is_seen_in_the_list_and_cancelled_and_run_again_from_its_page_on_redis() {
+    let redis = Redis::start().await;
+    seen_cancelled_and_run_again(&redis.env(&[])).await;
+}
+
+async fn seen_cancelled_and_run_again(env: &[(&str, &str)]) {
     let worker = TestWorker::start(&[]).await;
-    let app = TestApp::start(&[&worker]).await;
+    let app = TestApp::start_with(&[&worker], env).await;
     let page = open(&app, "/dashboard/tasks").await;
     page.shows("No tasks yet").await;
     let id = app.accept(&sleep(60_000)).await;

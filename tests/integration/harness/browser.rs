@@ -202,6 +202,13 @@ impl Page {
         self.call("Input.insertText", json!({ "text": text })).await;
     }
 
+    /// Chooses a file in a field for files.
+    pub(crate) async fn choose_file(&self, selector: &str, file: &Path) {
+        let field = json!({ "expression": format!("document.querySelector({})", json!(selector)) });
+        let field = self.call("Runtime.evaluate", field).await["result"]["objectId"].take();
+        self.call("DOM.setFileInputFiles", json!({ "files": [file], "objectId": field })).await;
+    }
+
     /// Logs in, by the form.
     pub(crate) async fn log_in(&self, app: &TestApp, key: &str) {
         self.goto(&format!("{}/dashboard", app.url)).await;

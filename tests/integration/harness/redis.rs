@@ -1,15 +1,20 @@
 //! A Redis as a process.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::OnceLock;
 
+use futures_util::{Stream, StreamExt};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 
 use super::until;
+
+/// Where balancers tell each other something.
+const CHANNEL: &str = "bull:andera-events";
 
 /// A Redis of its own on a free port, which keeps all it is told in a folder of its own. It is gone when dropped.
 pub(crate) struct Redis {
@@ -90,6 +95,21 @@ impl Redis {
 
     /// Says something to it, and gives what it answers.
     pub(crate) async fn command(&self, words: &[&str]) -> Option<String> {
+        self.answer(words).await
+    }
+
+    /// The same for what is answered with a number.
+    pub(crate) async fn number(&self, words: &[&str]) -> u64 {
+        self.answer(words).await
+    }
+
+    /// The events in a stream, oldest first.
+    pub(crate) async fn events(&self, stream: &str) -> Vec<HashMap<String, String>> {
+        let events: Vec<(String, HashMap<String, String>)> = self.answer(&["XRANGE", stream, "-", "+"]).await;
+        events.into_iter().map(|(_, event)| event).collect()
+    }
+
+    async fn answer<T: ::redis::FromRedisValue>(&self, words: &[&str]) -> T {
         let client = ::redis::Client::open(("127.0.0.1", self.port)).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
         let mut command = ::redis::Cmd::new();
@@ -97,6 +117,19 @@ impl Redis {
             command.arg(word);
         }
         command.query_async(&mut connection).await.unwrap()
+    }
+
+    /// What is published on the balancers' channel from now on.
+    pub(crate) async fn messages(&self) -> impl Stream<Item = String> + Unpin + use<> {
+        let client = ::redis::Client::open(("127.0.0.1", self.port)).unwrap();
+        let mut subscription = client.get_async_pubsub().await.unwrap();
+        subscription.subscribe(CHANNEL).await.unwrap();
+        subscription.into_on_message().map(|message| message.get_payload().unwrap()).boxed()
+    }
+
+    /// Publishes something on that channel.
+    pub(crate) async fn publish(&self, message: &str) {
+        self.command(&["PUBLISH", CHANNEL, message]).await;
     }
 
     /// Runs a command of the real `BullMQ` (`tests/interop/bullmq.mjs`) on the queue of a lane, and reads the JSON it ends with.

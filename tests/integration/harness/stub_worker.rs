@@ -46,7 +46,7 @@ pub(crate) struct StubWorker {
 }
 
 struct Shared {
-    health: Value,
+    health: Mutex<Value>,
     script: Mutex<VecDeque<Say>>,
     requests: AtomicUsize,
     running: AtomicUsize,
@@ -71,7 +71,7 @@ impl StubWorker {
         let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared {
-            health: super::with(all, health),
+            health: Mutex::new(super::with(all, health)),
             script: Mutex::new(script.iter().cloned().collect()),
             requests: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
@@ -83,6 +83,11 @@ impl StubWorker {
 
     pub(crate) fn port(&self) -> &str {
         self.url.rsplit(':').next().unwrap()
+    }
+
+    /// From now on it says that so many of its slots are busy.
+    pub(crate) fn says_busy(&self, used: u32) {
+        self.shared.health.lock()["slots"]["used"] = json!(used);
     }
 
     /// How many tasks it was sent.
@@ -114,7 +119,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<Response<Body>> {
     if request.uri().path() == "/health" {
-        return Ok(json_of(200, &shared.health));
+        return Ok(json_of(200, &shared.health.lock()));
     }
     request.into_body().collect().await.map_err(io::Error::other)?;
     shared.requests.fetch_add(1, Ordering::SeqCst);

@@ -11,6 +11,7 @@ async fn the_landing_page_and_its_icon_need_no_key() {
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert!(page.text().starts_with("<!doctype html>") && page.text().contains("/favicon.svg"));
     assert!(page.text().contains(env!("CARGO_PKG_VERSION")));
+    assert!(!page.text().contains("/dashboard") && !page.text().contains("\"/bull\""), "links to what is not there");
 
     let icon = send(client().get(format!("{}/favicon.svg", app.url))).await;
     assert_eq!((icon.status, icon.header("content-type")), (200, Some("image/svg+xml")));

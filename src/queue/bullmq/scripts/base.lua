@@ -1,5 +1,5 @@
 -- What every call begins with: who calls, what time it is, where things are.
--- ARGV: prefix, time in ms ('' for the server's own), the caller's name, the limits, then the steps (see steps.lua).
+-- ARGV: prefix, time in ms ('' for the server's own), the caller's name, the limits, whether it may judge others, then the steps (see steps.lua).
 local call = redis.call
 local base = ARGV[1] .. ':'
 local me = ARGV[3]
@@ -8,6 +8,8 @@ local max_interruptions = tonumber(ARGV[5])
 local retention_ms = tonumber(ARGV[6])
 local retention_count = tonumber(ARGV[7])
 local retention_bytes = tonumber(ARGV[8])
+-- Whether the caller has been connected long enough for others to have come back too, if the server was away.
+local judges_others = ARGV[9] == '1'
 
 local now
 if ARGV[2] == '' then
@@ -30,9 +32,14 @@ local HOLDERS = base .. 'andera-keys' -- idempotency key: id of its task
 local WAITING = base .. 'andera-waiting' -- how many tasks wait, in all lanes
 local BYTES = base .. 'andera-bytes' -- size of the tasks in ENDED
 local CHANNEL = base .. 'andera-events'
+<<<<<<< HEAD
 -- Jobs that others put into lanes (inbox.lua).
 local FOREIGN = base .. 'andera-foreign' -- lanes that may have some to be taken in
 local COUNTED = base .. 'andera-foreign-counted' -- lane: the number of the last one that was looked for
+=======
+-- There as long as the balancer of that name is.
+local BALANCER = base .. 'andera-balancer:'
+>>>>>>> main
 
 -- The queue into which others put jobs.
 local INBOX = 'tasks'
@@ -77,7 +84,12 @@ end
 --   f when it ended                 t how                         c why, in a word      b its size
 --   q its run is to be stopped     y its lease ran out, and it has not been claimed since
 --   a it was run again on request  u the balancer that has its client (streams)
+<<<<<<< HEAD
 --   p the job that it was taken in as               h that job stands in its lane, not in the inbox
+=======
+--   p the job of the inbox that it was taken in as
+--   h the token of the claim that its present one was taken over from
+>>>>>>> main
 local function life_of(job)
     local text = call('HGET', job, 'anderaLife')
     return text and cjson.decode(text)

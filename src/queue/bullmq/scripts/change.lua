@@ -45,6 +45,32 @@ function steps.ask_to_stop(id)
     end)
 end
 
+-- Takes a claim over from the balancer that has it, for the one that has the task's client; false if that is not the present claim.
+function steps.take_over(lane, id, token, request, again, lease)
+    local at = lane_base(lane)
+    local job = at .. id
+    local life = life_of(job)
+    if not life or life.u ~= me then
+        return false
+    end
+    local before = again == '1' and life.r == request and life.h == tonumber(token)
+    if not before then
+        if not is_held(life, token) then
+            return false
+        end
+        life.h, life.v, life.r = life.v, life.v + 1, request
+        call('HSET', job, 'anderaLife', cjson.encode(life), 'pb', me)
+    end
+    lease_until(lane, id, job, life, lease)
+    return claimed(id, job, life)
+end
+
+-- Whether the present claim of a task was taken over from the one with that token.
+function steps.is_taken_over(lane, id, token)
+    local life = life_of(lane_base(lane) .. id)
+    return life and life.r and life.h == tonumber(token) and 1 or 0
+end
+
 local function promote(at, lane, id, job, life)
     call('HSET', job, 'delay', 0)
     local priority = tonumber(call('HGET', job, 'priority')) or 0

@@ -1,9 +1,18 @@
 -- Claims and how they end.
 
+-- Where the client of a stream is; nil if it is here, and of other tasks.
+local function whereabouts(life)
+    if not life.u or life.u == me then
+        return nil
+    end
+    return call('EXISTS', BALANCER .. life.u) == 1 and 'elsewhere' or 'gone'
+end
+
 -- What a claim tells of a task.
 local function claimed(id, job, life)
     local told = call('HMGET', job, 'name', 'data', 'andera', 'anderaLife', 'anderaAttempts', 'priority')
-    return { id, life.v, unpack(told, 1, 6) }
+    told[7] = whereabouts(life)
+    return { id, life.v, unpack(told, 1, 7) }
 end
 
 local function lease_until(lane, id, job, life, lease)
@@ -14,7 +23,7 @@ end
 -- Claims a task that does not wait any more.
 local function take(at, lane, id, job, life, request, lease)
     life.v = life.v + 1
-    life.r, life.q, life.y = request, nil, nil
+    life.r, life.q, life.y, life.h = request, nil, nil, nil
     call('LPUSH', at .. 'active', id)
     lease_until(lane, id, job, life, lease)
     call('HSET', job, 'anderaLife', cjson.encode(life), 'processedOn', now, 'pb', me)
@@ -22,10 +31,19 @@ local function take(at, lane, id, job, life, request, lease)
     announce(at, 'active', 'jobId', id, 'prev', 'waiting')
 end
 
+<<<<<<< HEAD
 -- How many jobs of other tools a claim passes over: it comes again when they have been taken in.
 local PASSED_OVER = 1000
 
 -- A task that waits and can be claimed: its life; else nil, and whether it is a job of another tool.
+=======
+-- A stream is claimed for the balancer that has its client: not by others as long as that one may not be back yet.
+local function is_open(life)
+    return judges_others or not life.u or life.u == me
+end
+
+-- A task that waits and can be claimed: its life, or nil.
+>>>>>>> main
 local function claimable(at, lane, id)
     local job = at .. id
     local life = life_of(job)
@@ -34,6 +52,7 @@ local function claimable(at, lane, id)
         begin_again(at, lane, id, job, life, now + life.l)
         return life
     end
+<<<<<<< HEAD
     if not life and call('EXISTS', job) == 1 then
         -- It is taken in first.
         call('SADD', FOREIGN, lane)
@@ -42,6 +61,10 @@ local function claimable(at, lane, id)
     -- What has expired is left to the round, which tells everybody.
     -- A stream is run by the balancer that has its client.
     return life and life.x > now and (not life.u or life.u == me) and life or nil
+=======
+    -- What has expired is left to the round, which tells everybody; what has no life is another tool's.
+    return life and life.x > now and is_open(life) and life or nil
+>>>>>>> main
 end
 
 -- The head of a lane, taken from its place: its id and life.
@@ -132,7 +155,7 @@ local function claim_one(id, request, again, lease)
     end
     local job = at .. id
     local life = life_of(job)
-    if not life or is_closed(at) or state_of(at, id, job, life) ~= 'queued' then
+    if not life or not is_open(life) or is_closed(at) or state_of(at, id, job, life) ~= 'queued' then
         return false
     end
     if life.f then

@@ -100,18 +100,28 @@ local function first_score(key)
     return tonumber(first[2]) or math.huge
 end
 
--- What falls due: delays, expiries, leases (if `stalled` is 1) and retention. Gives what happened, and in how many ms there is more to do.
-function steps.round(stalled)
+-- Says that this balancer is there, for so many ms.
+function steps.here(ms)
+    call('SET', BALANCER .. me, 1, 'PX', ms)
+end
+
+-- This balancer goes.
+function steps.leave()
+    call('DEL', BALANCER .. me)
+end
+
+-- What falls due: delays, expiries, leases and retention. Gives what happened, and in how many ms there is more to do.
+function steps.round()
     local told = {}
     promote_due(told)
     expire(told)
-    if stalled == '1' then
+    if judges_others then
         take_back(told)
     end
     if evict(2 * PORTION) == 2 * PORTION then
         return { told, 0 }
     end
-    local due = math.min(first_score(DUE), first_score(EXPIRIES), stalled == '1' and first_score(LEASES) or math.huge)
+    local due = math.min(first_score(DUE), first_score(EXPIRIES), judges_others and first_score(LEASES) or math.huge)
     return { told, due < math.huge and math.max(due - now, 0) or false }
 end
 
