@@ -76,14 +76,6 @@ const commands = {
     await worker.close()
     return ran
   },
-  // The ids of the jobs of others that have ended, one for each ending.
-  async ended() {
-    const events = await (await queue.client).xrange(queue.keys.events, '-', '+')
-    const told = events.map(([, fields]) => Object.fromEntries(fields.map((name, n) => [name, fields[n + 1]])))
-    const ids = told.filter(({ event, jobId }) => ['completed', 'failed'].includes(event) && !jobId.includes('-')).map(({ jobId }) => jobId)
-    if (new Set(ids).size !== ids.length) throw new Error(`some have ended twice: ${ids}`)
-    return ids
-  },
   // Prints the events of a job up to its end.
   async events(id) {
     const events = new QueueEvents(queueName, { ...options, lastEventId: '0' })

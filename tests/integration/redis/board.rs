@@ -32,7 +32,7 @@ async fn bull_board_lists_and_shows_our_queues_and_retries_a_task() {
         (&json!("failed"), &json!("out of paint")),
         "{shown}"
     );
-    board.ask("PUT", &format!("/api/queues/{LANE}/{failed}/retry/failed")).await;
+    board.ask("PUT", &format!("/api/queues/{LANE}/{failed}/retry")).await;
     worker.has_started(4).await;
     assert_eq!(app.ended(&failed).await["state"], "completed");
 

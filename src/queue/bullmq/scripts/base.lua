@@ -32,14 +32,11 @@ local HOLDERS = base .. 'andera-keys' -- idempotency key: id of its task
 local WAITING = base .. 'andera-waiting' -- how many tasks wait, in all lanes
 local BYTES = base .. 'andera-bytes' -- size of the tasks in ENDED
 local CHANNEL = base .. 'andera-events'
-<<<<<<< HEAD
 -- Jobs that others put into lanes (inbox.lua).
 local FOREIGN = base .. 'andera-foreign' -- lanes that may have some to be taken in
 local COUNTED = base .. 'andera-foreign-counted' -- lane: the number of the last one that was looked for
-=======
 -- There as long as the balancer of that name is.
 local BALANCER = base .. 'andera-balancer:'
->>>>>>> main
 
 -- The queue into which others put jobs.
 local INBOX = 'tasks'
@@ -84,12 +81,8 @@ end
 --   f when it ended                 t how                         c why, in a word      b its size
 --   q its run is to be stopped     y its lease ran out, and it has not been claimed since
 --   a it was run again on request  u the balancer that has its client (streams)
-<<<<<<< HEAD
---   p the job that it was taken in as               h that job stands in its lane, not in the inbox
-=======
---   p the job of the inbox that it was taken in as
+--   p the job that it was taken in as               j that job stands in its lane, not in the inbox
 --   h the token of the claim that its present one was taken over from
->>>>>>> main
 local function life_of(job)
     local text = call('HGET', job, 'anderaLife')
     return text and cjson.decode(text)

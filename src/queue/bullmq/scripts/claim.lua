@@ -31,19 +31,15 @@ local function take(at, lane, id, job, life, request, lease)
     announce(at, 'active', 'jobId', id, 'prev', 'waiting')
 end
 
-<<<<<<< HEAD
 -- How many jobs of other tools a claim passes over: it comes again when they have been taken in.
 local PASSED_OVER = 1000
 
--- A task that waits and can be claimed: its life; else nil, and whether it is a job of another tool.
-=======
 -- A stream is claimed for the balancer that has its client: not by others as long as that one may not be back yet.
 local function is_open(life)
     return judges_others or not life.u or life.u == me
 end
 
--- A task that waits and can be claimed: its life, or nil.
->>>>>>> main
+-- A task that waits and can be claimed: its life; else nil, and whether it is a job of another tool.
 local function claimable(at, lane, id)
     local job = at .. id
     local life = life_of(job)
@@ -52,19 +48,13 @@ local function claimable(at, lane, id)
         begin_again(at, lane, id, job, life, now + life.l)
         return life
     end
-<<<<<<< HEAD
     if not life and call('EXISTS', job) == 1 then
         -- It is taken in first.
         call('SADD', FOREIGN, lane)
         return nil, true
     end
     -- What has expired is left to the round, which tells everybody.
-    -- A stream is run by the balancer that has its client.
-    return life and life.x > now and (not life.u or life.u == me) and life or nil
-=======
-    -- What has expired is left to the round, which tells everybody; what has no life is another tool's.
     return life and life.x > now and is_open(life) and life or nil
->>>>>>> main
 end
 
 -- The head of a lane, taken from its place: its id and life.

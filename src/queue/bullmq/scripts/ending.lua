@@ -152,7 +152,7 @@ local function finish(at, lane, id, job, life, finish, prev)
         call('INCRBY', BYTES, life.b)
     end
     -- A job that does not wait for its task any more was moved by another tool.
-    local queue = life.h and lane or INBOX
+    local queue = life.j and lane or INBOX
     if life.p and call('ZREM', lane_base(queue) .. 'waiting-children', life.p) == 1 then
         if state == 'completed' then
             call('HSET', lane_base(queue) .. life.p .. ':processed', job, #result <= RESULT_IN_EVENT and result or 'null')

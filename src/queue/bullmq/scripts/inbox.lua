@@ -195,7 +195,7 @@ function steps.inbox_take(queue, id, lane, task, ...)
     end
     local parent, child = at .. id, lane_base(lane) .. task
     local life = life_of(child)
-    life.p, life.h = id, here and 1 or nil
+    life.p, life.j = id, here and 1 or nil
     call('HSET', child, 'anderaLife', cjson.encode(life))
     if not here then
         -- In a lane a worker of another tool would run the job once more after it has run the task.
