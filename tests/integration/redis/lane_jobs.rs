@@ -129,3 +129,22 @@ async fn a_job_whose_task_ran_in_a_worker_of_its_own_ends_too() {
     assert_eq!(redis.bullmq(LANE, &["state", &id]).await, "completed");
     assert_eq!(app.ended(&first).await["state"], "completed");
 }
+
+#[tokio::test]
+async fn a_job_behind_many_tasks_is_taken_in_when_it_comes_and_keeps_its_turn() {
+    let (redis, worker) = (Redis::start().await, TestWorker::start(&["--slots", "1"]).await);
+    let app = balancer(&redis, &[&worker], &[KEY]).await;
+    let running = app.accept(&sleep(60_000)).await;
+    worker.has_started(1).await;
+    for _ in 0..100 {
+        app.accept(&hello(json!({}))).await;
+    }
+    let id = add(&redis, LANE, json!([{ "name": "hello", "data": { "input": {} } }])).await.remove(0);
+    until("it waits for its task", || async { redis.bullmq(LANE, &["state", &id]).await == "waiting-children" }).await;
+    let children = redis.bullmq(LANE, &["children", &id]).await;
+    let task = children["unprocessed"][0].as_str().unwrap().trim_start_matches(&format!("bull:{LANE}:")).to_owned();
+    let last = app.accept(&hello(json!({}))).await;
+    app.request("DELETE", &format!("/tasks/{running}")).send().await.unwrap();
+    worker.has_started(103).await;
+    assert_eq!(worker.order()[101..], [task, last]);
+}
