@@ -43,7 +43,7 @@ pub use embedded::{
 };
 pub use error::QueueError;
 pub use filter::{LaneCounts, StateCounts, TaskFilter, TaskPage};
-pub use inbox::{Answered, Inbox, InboxAnswer, InboxJob};
+pub use inbox::{Answered, Inbox, InboxAnswer, InboxJob, JobId};
 pub use memory::MemoryQueue;
 pub use notice::OwedNotice;
 pub use sealing::{DeriveError, Sealer};

@@ -19,6 +19,7 @@ mod priority;
 mod record;
 mod request;
 mod request_body;
+mod request_in_lane;
 mod spec;
 mod time;
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::batch::Touched;
 use super::{Dispatcher, Refusal, Submission, TaskEvent};
-use crate::queue::{Answered, Inbox, InboxAnswer, InboxJob, NewTask, QueueError};
+use crate::queue::{Answered, Inbox, InboxAnswer, InboxJob, JobId, NewTask, QueueError};
 use crate::task::{ErrorCode, Idempotency, Mode, TaskRequest, WorkerKey};
 
 /// Jobs that are taken in at once.
@@ -16,13 +16,23 @@ const JOBS_AT_ONCE: usize = 64;
 const PAUSE: Duration = Duration::from_millis(50);
 /// The same while another balancer reads it, or there is no room or no answer.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
+/// How often the queue is told which lanes have workers.
+const OFFER_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Dispatcher {
     /// Takes in what comes until the drain begins.
     pub(super) async fn read_inbox(self: &Arc<Self>) {
         let Some(inbox) = self.queue.inbox() else { return };
+        let mut next_offer = Instant::now();
         while !self.is_draining() {
-            let pause = self.take_in(inbox).await.unwrap_or_else(|error| {
+            let mut read = self.take_in(inbox).await;
+            if Instant::now() >= next_offer && read.is_ok() {
+                let lanes = self.slots.lanes().into_iter().filter(|lane| !lane.is_vacant());
+                let offered = inbox.offer(lanes.map(|lane| lane.key().clone()).collect()).await;
+                read = offered.and(read);
+                next_offer = Instant::now() + OFFER_INTERVAL;
+            }
+            let pause = read.unwrap_or_else(|error| {
                 tracing::debug!(%error, "cannot read the inbox");
                 LONG_PAUSE
             });
@@ -34,7 +44,7 @@ impl Dispatcher {
     async fn take_in(self: &Arc<Self>, inbox: &dyn Inbox) -> Result<Duration, QueueError> {
         let Some(jobs) = inbox.waiting_jobs(JOBS_AT_ONCE).await? else { return Ok(LONG_PAUSE) };
         let mut touched = Touched::default();
-        let mut answers: Vec<(Bytes, InboxAnswer)> = Vec::with_capacity(jobs.len());
+        let mut answers: Vec<(JobId, InboxAnswer)> = Vec::with_capacity(jobs.len());
         let mut left = false;
         for job in jobs {
             match self.answer_to(&job, &mut touched).await {
@@ -72,7 +82,6 @@ impl Dispatcher {
 
     /// What becomes of a job; `None` leaves it for later.
     async fn answer_to(self: &Arc<Self>, job: &InboxJob, touched: &mut Touched) -> Option<InboxAnswer> {
-        let id = String::from_utf8_lossy(&job.id);
         let task = match self.submission_of(job) {
             Ok(submission) => self.checked(submission, touched).await,
             Err(refusal) => Err(refusal),
@@ -81,7 +90,9 @@ impl Dispatcher {
             Ok(task) => Some(InboxAnswer::Task(task)),
             Err(refusal) if matches!(refusal.code, ErrorCode::ShuttingDown | ErrorCode::PolicyFailed) => None,
             Err(refusal) => {
-                tracing::warn!(job = %id, reason = %refusal.message, "a job in the queue `tasks` cannot be run");
+                let id = String::from_utf8_lossy(&job.id.id);
+                let lane = job.id.lane.as_ref().map(tracing::field::display);
+                tracing::warn!(job = %id, lane, reason = %refusal.message, "a job of another producer cannot be run");
                 Some(InboxAnswer::Refuse(refusal.message))
             }
         }
@@ -89,7 +100,11 @@ impl Dispatcher {
 
     /// The job as a client would have sent it.
     fn submission_of(&self, job: &InboxJob) -> Result<Submission, Refusal> {
-        let mut request = TaskRequest::parse(job.data.clone()).map_err(|bad| Refusal::new(bad.code, bad.message))?;
+        let read = match &job.id.lane {
+            Some(lane) => TaskRequest::parse_in(lane, &job.name, job.data.clone()),
+            None => TaskRequest::parse(job.data.clone()),
+        };
+        let mut request = read.map_err(|bad| Refusal::new(bad.code, bad.message))?;
         match request.mode {
             // Nobody reads it.
             Mode::Stream => {

@@ -1,16 +1,27 @@
-//! The inbox: tasks that other tools leave in the store as jobs of theirs.
+//! The inbox: tasks that other tools leave in the store as jobs of theirs, in a place for that or in a lane.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{NewTask, QueueError};
-use crate::task::Priority;
+use crate::task::{LaneKey, Priority};
 
-/// A job that waits in the inbox.
-#[derive(Clone, Debug)]
-pub struct InboxJob {
+/// Which job it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobId {
+    /// The lane into which it was put; `None` for the place that is for jobs of all lanes.
+    pub lane: Option<LaneKey>,
     /// What its producer knows it by.
     pub id: Bytes,
+}
+
+/// A job that waits to be taken in.
+#[derive(Clone, Debug)]
+pub struct InboxJob {
+    /// Which one it is.
+    pub id: JobId,
+    /// Its name.
+    pub name: String,
     /// What is to be run, as a client would send it.
     pub data: Bytes,
     /// The priority that the job has beside that.
@@ -44,9 +55,12 @@ pub enum Answered {
 /// The inbox of a store. A job waits there until it is answered, so nothing is lost with a reader.
 #[async_trait]
 pub trait Inbox: Send + Sync {
+    /// Says which lanes have workers: jobs that were put into one of them are found from then on, and those of lanes that have had tasks.
+    async fn offer(&self, lanes: Vec<LaneKey>) -> Result<(), QueueError>;
+
     /// Jobs that wait, those to be taken first at the front; at most so many. `None` while another balancer reads them.
     async fn waiting_jobs(&self, most: usize) -> Result<Option<Vec<InboxJob>>, QueueError>;
 
     /// Answers jobs, each in one step: nobody else sees it waiting and taken, or neither. In order. May be repeated.
-    async fn answer(&self, answers: Vec<(Bytes, InboxAnswer)>) -> Vec<Result<Answered, QueueError>>;
+    async fn answer(&self, answers: Vec<(JobId, InboxAnswer)>) -> Vec<Result<Answered, QueueError>>;
 }

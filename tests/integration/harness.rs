@@ -2,6 +2,7 @@
 
 mod answer;
 pub(crate) mod app;
+mod board;
 mod browser;
 mod events;
 mod process;
@@ -13,6 +14,7 @@ mod worker;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::{TestApp, with};
+pub(crate) use board::Board;
 pub(crate) use browser::Page;
 pub(crate) use events::{Events, names};
 pub(crate) use process::Process;

@@ -1,10 +1,12 @@
 //! The queue in Redis: with one balancer and several, with a Redis that goes away, and beside the real `BullMQ`.
 
 mod away;
+mod board;
 mod fleet;
 mod flows;
 mod inbox;
 mod interop;
+mod lane_jobs;
 mod streams;
 
 use serde_json::{Value, json};

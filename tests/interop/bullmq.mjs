@@ -27,15 +27,15 @@ const commands = {
   // Adds jobs; their ids.
   async add(jobs) {
     const added = []
-    for (const { data, options } of JSON.parse(jobs)) added.push((await queue.add('task', data, options)).id)
+    for (const { name, data, options } of JSON.parse(jobs)) added.push((await queue.add(name ?? 'task', data, options)).id)
     return added
   },
   // Adds a job and waits for its end.
-  async run(data, jobOptions) {
+  async run(data, jobOptions, name) {
     const events = new QueueEvents(queueName, options)
     await events.waitUntilReady()
     try {
-      const job = await queue.add('task', JSON.parse(data), JSON.parse(jobOptions ?? '{}'))
+      const job = await queue.add(name ?? 'task', JSON.parse(data), JSON.parse(jobOptions ?? '{}'))
       return { result: await job.waitUntilFinished(events) }
     } catch (error) {
       return { error: error.message }
@@ -63,6 +63,18 @@ const commands = {
     } finally {
       await events.close()
     }
+  },
+  // Runs what comes until no job waits or runs; the data of what it ran.
+  async drain() {
+    const ran = []
+    const worker = new Worker(queueName, async job => { ran.push(job.data); return { ranInNode: job.name } }, options)
+    const rest = async () => {
+      const counts = await queue.getJobCounts()
+      return counts.waiting + counts.active + counts.prioritized + counts['waiting-children']
+    }
+    do await new Promise(resolve => setTimeout(resolve, 200)); while (await rest() > 0)
+    await worker.close()
+    return ran
   },
   // Prints the events of a job up to its end.
   async events(id) {

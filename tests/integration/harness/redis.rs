@@ -51,6 +51,10 @@ impl Redis {
         own.chain(more.iter().copied()).collect()
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `kill -9`.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
@@ -165,7 +169,7 @@ fn serve(port: u16, directory: &TempDir, args: &[&str]) -> Child {
 }
 
 /// The folder in which the npm packages are, installed once a test run.
-async fn interop() -> PathBuf {
+pub(super) async fn interop() -> PathBuf {
     static INSTALLED: OnceCell<PathBuf> = OnceCell::const_new();
     static FILES: OnceLock<PathBuf> = OnceLock::new();
     let files = FILES.get_or_init(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop")));
@@ -173,7 +177,7 @@ async fn interop() -> PathBuf {
         let folder = PathBuf::from(concat!(env!("CARGO_TARGET_TMPDIR"), "/interop"));
         std::fs::create_dir_all(&folder).unwrap();
         let (lock, installed) = (files.join("package-lock.json"), folder.join("installed.json"));
-        for file in ["package.json", "package-lock.json", "bullmq.mjs"] {
+        for file in ["package.json", "package-lock.json", "bullmq.mjs", "board.mjs"] {
             std::fs::copy(files.join(file), folder.join(file)).unwrap();
         }
         if std::fs::read(&installed).ok() != std::fs::read(&lock).ok() {

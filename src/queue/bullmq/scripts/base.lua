@@ -21,11 +21,15 @@ local HOLDERS -- idempotency key: id of its task
 local WAITING -- how many tasks wait, in all lanes
 local BYTES -- size of the tasks in ENDED
 local CHANNEL
+-- Jobs that others put into lanes (inbox.lua).
+local FOREIGN -- lanes that may have some to be taken in
+local COUNTED -- lane: the number of the last one that was looked for
+local READER -- the balancer that looks for jobs of others
 -- There as long as the balancer of that name is.
 local BALANCER
 
--- The queue into which others put jobs (inbox.lua).
-local INBOX
+-- The queue into which others put jobs.
+local INBOX = 'tasks'
 
 -- Who tells the webhook of a task that it has failed; kept as long as that one looks for what is owed.
 local TELLER
@@ -44,7 +48,9 @@ local function name_keys()
     BYTES = base .. 'andera-bytes'
     CHANNEL = base .. 'andera-events'
     BALANCER = base .. 'andera-balancer:'
-    INBOX = base .. 'tasks:'
+    FOREIGN = base .. 'andera-foreign'
+    COUNTED = base .. 'andera-foreign-counted'
+    READER = base .. 'andera-inbox'
     TELLER = base .. 'andera-teller:'
 end
 
@@ -106,7 +112,7 @@ end
 --   f when it ended                 t how                         c why, in a word      b its size
 --   q its run is to be stopped     y its lease ran out, and it has not been claimed since
 --   a it was run again on request  u the balancer that has its client (streams)
---   p the job of the inbox that it was taken in as
+--   p the job that it was taken in as               j that job stands in its lane, not in the inbox
 --   h the token of the claim that its present one was taken over from
 local function life_of(job)
     local text = call('HGET', job, 'anderaLife')

@@ -75,6 +75,9 @@ local function promote(at, lane, id, job, life)
     call('HSET', job, 'delay', 0)
     local priority = tonumber(call('HGET', job, 'priority')) or 0
     place(at, id, life and life.s or call('INCR', at .. 'pc'), priority, not life)
+    if not life then
+        call('SADD', FOREIGN, lane)
+    end
     announce(at, 'waiting', 'jobId', id, 'prev', 'delayed')
 end
 

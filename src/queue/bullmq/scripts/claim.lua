@@ -35,12 +35,15 @@ local function take(at, lane, id, job, life, request, lease, fields)
     announce(at, 'active', 'jobId', id, 'prev', 'waiting')
 end
 
+-- How many jobs of other tools a claim passes over: it comes again when they have been taken in.
+local PASSED_OVER = 1000
+
 -- A stream is claimed for the balancer that has its client: not by others as long as that one may not be back yet.
 local function is_open(life)
     return judges_others or not life.u or life.u == me
 end
 
--- A task that waits and can be claimed: its life, or nil.
+-- A task that waits and can be claimed: its life; else nil, and whether it is a job of another tool.
 local function claimable(at, lane, id)
     local job = at .. id
     local life = life_of(job)
@@ -49,21 +52,37 @@ local function claimable(at, lane, id)
         begin_again(at, lane, id, job, life, now + life.l)
         return life
     end
-    -- What has expired is left to the round, which tells everybody; what has no life is another tool's.
+    if not life and call('EXISTS', job) == 1 then
+        -- It is taken in first.
+        call('SADD', FOREIGN, lane)
+        return nil, true
+    end
+    -- What has expired is left to the round, which tells everybody.
     return life and life.x > now and is_open(life) and life or nil
 end
 
 -- The head of a lane, taken from its place: its id and life.
 local function take_head(at, lane, skip)
-    local wait, size, seen = at .. 'wait', 1, 0
+    local wait, size, seen, passed = at .. 'wait', 1, 0, 0
+    local function life_at_head(id)
+        if skip[id] then
+            return nil
+        end
+        local life, foreign = claimable(at, lane, id)
+        passed = foreign and passed + 1 or passed
+        return life
+    end
     while true do
         local ids = call('LRANGE', wait, -seen - size, -seen - 1)
         for n = #ids, 1, -1 do
-            local life = not skip[ids[n]] and claimable(at, lane, ids[n])
+            local life = life_at_head(ids[n])
             if life then
                 call('LREM', wait, -1, ids[n])
                 return ids[n], life
             end
+        end
+        if passed >= PASSED_OVER then
+            return nil
         end
         if #ids < size then
             break
@@ -74,13 +93,13 @@ local function take_head(at, lane, skip)
     while true do
         local ids = call('ZRANGE', at .. 'prioritized', seen, seen + size - 1)
         for _, id in ipairs(ids) do
-            local life = not skip[id] and claimable(at, lane, id)
+            local life = life_at_head(id)
             if life then
                 call('ZREM', at .. 'prioritized', id)
                 return id, life
             end
         end
-        if #ids < size then
+        if #ids < size or passed >= PASSED_OVER then
             return nil
         end
         seen, size = seen + size, 64

@@ -58,8 +58,9 @@ local function size_of(job, result)
     return 512 + call('HSTRLEN', job, 'data') + result
 end
 
--- Deletes what is beyond what a job's producer wants to be kept ({age in s, count}), and beyond the limits of retention.
-local function keep_jobs(set, rule)
+-- Deletes what is beyond what a job's producer wants to be kept ({age in s, count}), and beyond the limits of retention. `ended` are
+-- those of the state in question.
+local function keep_jobs(at, ended, state, rule)
     local count, age = retention_count, retention_ms
     if type(rule) == 'number' then
         count = math.min(count, rule)
@@ -68,28 +69,32 @@ local function keep_jobs(set, rule)
         age = math.min(age, (tonumber(rule.age) or math.huge) * 1000)
     end
     for _ = 1, 16 do
-        local oldest = call('ZRANGE', set, 0, 0, 'WITHSCORES')
-        if not oldest[1] or (call('ZCARD', set) <= count and now - tonumber(oldest[2]) < age) then
+        local oldest = call('ZRANGE', ended, 0, 0, 'WITHSCORES')
+        if not oldest[1] or (call('ZCARD', ended) <= count and now - tonumber(oldest[2]) < age) then
             return
         end
-        local job = INBOX .. oldest[1]
-        call('ZREM', set, oldest[1])
-        call('DEL', job, job .. ':lock', job .. ':logs', job .. ':dependencies', job .. ':processed')
+        local job = at .. oldest[1]
+        call('ZREM', ended, oldest[1])
+        -- One of a lane may have been run again or removed by another tool.
+        if ended == at .. state or call('ZREM', at .. state, oldest[1]) == 1 then
+            call('DEL', job, job .. ':lock', job .. ':logs', job .. ':dependencies', job .. ':processed')
+        end
     end
 end
 
--- Ends a job of the inbox that stands nowhere any more, in the way of its task.
-local function end_job(id, state, reason, result, attempts, prev)
-    local job = INBOX .. id
+-- Ends a job of the inbox or of a lane that stands nowhere any more, in the way of its task.
+local function end_job(queue, id, state, reason, result, attempts, prev)
+    local at = lane_base(queue)
+    local job = at .. id
     local told = call('HMGET', job, 'opts', 'deid')
-    if told[2] and call('GET', INBOX .. 'de:' .. told[2]) == id then
-        call('DEL', INBOX .. 'de:' .. told[2])
+    if told[2] and call('GET', at .. 'de:' .. told[2]) == id then
+        call('DEL', at .. 'de:' .. told[2])
     end
     local readable, opts = pcall(cjson.decode, told[1] or '')
     opts = readable and type(opts) == 'table' and opts or {}
     local completed = state == 'completed'
     local rule = opts[completed and 'removeOnComplete' or 'removeOnFail']
-    local set = INBOX .. (completed and 'completed' or 'failed')
+    local set = completed and 'completed' or 'failed'
     call('HDEL', job, 'andera')
     call('DEL', job .. ':dependencies')
     if rule == true or rule == 0 then
@@ -100,14 +105,17 @@ local function end_job(id, state, reason, result, attempts, prev)
         else
             call('HSET', job, 'finishedOn', now, 'atm', attempts, 'failedReason', reason, 'stacktrace', cjson.encode({ reason }))
         end
-        call('ZADD', set, now, id)
-        keep_jobs(set, rule)
+        call('ZADD', at .. set, now, id)
+        -- In a lane, tasks have ended too: those have limits of their own.
+        local ended = queue == INBOX and at .. set or at .. 'andera-jobs-' .. set
+        call('ZADD', ended, now, id)
+        keep_jobs(at, ended, set, rule)
     end
     if completed then
         -- Whole, for its producer waits for it.
-        announce(INBOX, 'completed', 'jobId', id, 'returnvalue', result, 'prev', prev)
+        announce(at, 'completed', 'jobId', id, 'returnvalue', result, 'prev', prev)
     else
-        announce(INBOX, 'failed', 'jobId', id, 'failedReason', reason, 'prev', prev)
+        announce(at, 'failed', 'jobId', id, 'failedReason', reason, 'prev', prev)
     end
 end
 
@@ -152,11 +160,12 @@ local function finish(at, lane, id, job, life, finish, prev, attempts)
         bytes = call('INCRBY', BYTES, life.b)
     end
     -- A job that does not wait for its task any more was moved by another tool.
-    if life.p and call('ZREM', INBOX .. 'waiting-children', life.p) == 1 then
+    local queue = life.j and lane or INBOX
+    if life.p and call('ZREM', lane_base(queue) .. 'waiting-children', life.p) == 1 then
         if state == 'completed' then
-            call('HSET', INBOX .. life.p .. ':processed', job, #result <= RESULT_IN_EVENT and result or 'null')
+            call('HSET', lane_base(queue) .. life.p .. ':processed', job, #result <= RESULT_IN_EVENT and result or 'null')
         end
-        end_job(life.p, state, reason, result, life.n, 'waiting-children')
+        end_job(queue, life.p, state, reason, result, life.n, 'waiting-children')
     end
     tell_ended(id, state, life.c)
     -- What has become too old is left to the round.

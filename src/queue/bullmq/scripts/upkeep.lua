@@ -18,8 +18,13 @@ function steps.sweep()
         if counts[3] > 0 then
             set_alarm(lane_base(lane), lane)
         end
+        local at = lane_base(lane)
+        -- BullMQ counts every job that it adds; we do not.
+        local last = call('GET', at .. 'id')
+        if last and (last ~= call('HGET', COUNTED, lane) or call('ZCARD', at .. 'waiting-children') > 0) then
+            call('SADD', FOREIGN, lane)
+        end
         if counts[7] > 0 then
-            local at = lane_base(lane)
             for _, id in ipairs(call('SRANDMEMBER', at .. 'andera-cancelled', 16)) do
                 if not call('ZSCORE', at .. 'failed', id) then
                     call('SREM', at .. 'andera-cancelled', id)
