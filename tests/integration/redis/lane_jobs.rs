@@ -132,10 +132,8 @@ async fn a_job_whose_task_ran_in_a_worker_of_its_own_ends_too() {
 
 #[tokio::test]
 async fn a_job_behind_many_tasks_is_taken_in_when_it_comes_and_keeps_its_turn() {
-    let (redis, worker) = (Redis::start().await, TestWorker::start(&["--slots", "1"]).await);
-    let app = balancer(&redis, &[&worker], &[KEY]).await;
-    let running = app.accept(&sleep(60_000)).await;
-    worker.has_started(1).await;
+    let redis = Redis::start().await;
+    let app = TestApp::start_for(&[], &redis.env(&[KEY])).await;
     for _ in 0..100 {
         app.accept(&hello(json!({}))).await;
     }
@@ -144,7 +142,8 @@ async fn a_job_behind_many_tasks_is_taken_in_when_it_comes_and_keeps_its_turn() 
     let children = redis.bullmq(LANE, &["children", &id]).await;
     let task = children["unprocessed"][0].as_str().unwrap().trim_start_matches(&format!("bull:{LANE}:")).to_owned();
     let last = app.accept(&hello(json!({}))).await;
-    app.request("DELETE", &format!("/tasks/{running}")).send().await.unwrap();
-    worker.has_started(103).await;
-    assert_eq!(worker.order()[101..], [task, last]);
+    let worker = TestWorker::start(&["--slots", "1"]).await;
+    let _with_worker = balancer(&redis, &[&worker], &[KEY]).await;
+    worker.has_started(102).await;
+    assert_eq!(worker.order()[100..], [task, last]);
 }
