@@ -5,6 +5,7 @@ mod fleet;
 mod flows;
 mod inbox;
 mod interop;
+mod spread;
 mod streams;
 
 use serde_json::{Value, json};
