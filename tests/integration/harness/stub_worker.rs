@@ -107,11 +107,6 @@ impl StubWorker {
         self.shared.honest.store(true, Ordering::SeqCst);
     }
 
-    /// From now on it answers like this.
-    pub(crate) fn says(&self, say: Say) {
-        *self.shared.script.lock() = [say].into();
-    }
-
     /// Answers what it holds, and all that comes.
     pub(crate) fn lets_go(&self) {
         self.shared.let_go.cancel();

@@ -22,25 +22,29 @@ const SLOTS: u32 = 2;
 const CLIENTS: usize = 60;
 
 struct Fleet {
-    _redis: Redis,
+    redis: Redis,
     workers: Vec<StubWorker>,
     apps: Vec<TestApp>,
 }
 
 impl Fleet {
-    async fn start() -> Self {
+    async fn start(balancers: usize, say: Say) -> Self {
         let redis = Redis::start_with(&["--appendfsync", "no"]).await;
-        let brief = [Say::Later(Duration::from_millis(5))];
-        let workers = join_all((0..WORKERS).map(|_| StubWorker::start(SLOTS, &brief))).await;
+        let workers = join_all((0..WORKERS).map(|_| StubWorker::start(SLOTS, std::slice::from_ref(&say)))).await;
         workers.iter().for_each(StubWorker::says_the_truth);
-        let urls: Vec<&str> = workers.iter().map(|worker| worker.url.as_str()).collect();
-        let mut apps = Vec::new();
-        for _ in 0..BALANCERS {
-            let app = TestApp::start_for(&urls, &redis.env(&[("WORKER_DISCOVERY_INTERVAL", "200")])).await;
-            app.ready(WORKERS).await;
-            apps.push(app);
+        let mut fleet = Self { redis, workers, apps: Vec::new() };
+        for _ in 0..balancers {
+            fleet.grows().await;
         }
-        Self { _redis: redis, workers, apps }
+        fleet
+    }
+
+    /// One more balancer, which has had a report of each worker.
+    async fn grows(&mut self) {
+        let urls: Vec<&str> = self.workers.iter().map(|worker| worker.url.as_str()).collect();
+        let app = TestApp::start_for(&urls, &self.redis.env(&[("WORKER_DISCOVERY_INTERVAL", "200")])).await;
+        app.ready(WORKERS).await;
+        self.apps.push(app);
     }
 
     fn running(&self) -> usize {
@@ -70,7 +74,7 @@ impl Fleet {
         join_all((0..tasks).map(async |n| apps[n % apps.len()].accept(&hello(json!({}))).await)).await
     }
 
-    /// Every worker has been asked by every balancer, and that twice.
+    /// Every worker has been asked by every balancer, as a rule three times.
     async fn reports_cross(&self) {
         let before: Vec<usize> = self.workers.iter().map(StubWorker::probes).collect();
         until("reports cross", || async {
@@ -81,7 +85,7 @@ impl Fleet {
 }
 
 async fn every_task_runs_once(tasks: usize) {
-    let fleet = Fleet::start().await;
+    let fleet = Fleet::start(BALANCERS, Say::Later(Duration::from_millis(5))).await;
     let answered = fleet.runs(tasks).await;
     assert_eq!(answered.len(), tasks, "each client has a task of its own");
     let sent: Vec<String> = fleet.workers.iter().flat_map(StubWorker::tasks).collect();
@@ -111,13 +115,13 @@ async fn every_one_of_10_000_tasks_runs_once_on_20_workers_through_three_balance
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_has_reported_all_its_slots_busy_gets_nothing_from_any_balancer() {
-    let fleet = Fleet::start().await;
+    let mut fleet = Fleet::start(1, Say::Held).await;
     let all = WORKERS * SLOTS as usize;
-    fleet.workers.iter().for_each(|worker| worker.says(Say::Held));
-    // Through one balancer: it alone knows at once.
-    let held = Fleet::accept(all, &fleet.apps[..1]).await;
+    let held = Fleet::accept(all, &fleet.apps).await;
     until("all slots are busy", || async { fleet.running() == all }).await;
-    fleet.reports_cross().await;
+    while fleet.apps.len() < BALANCERS {
+        fleet.grows().await;
+    }
     let more = Fleet::accept(all, &fleet.apps).await;
     fleet.reports_cross().await;
     assert!(fleet.workers.iter().all(|worker| worker.peak() == SLOTS as usize), "no worker has more than its slots");
