@@ -51,9 +51,9 @@ bench-queue: rust ## Writes a second, memory, disk and recovery of the queue; AR
 	@scripts/need.sh $(BUILD_TOOLS)
 	cargo bench --locked --bench queue -- $(ARGS)
 
-chaos: rust ## Kills a balancer under load 50 times, fills a disk (by root); CHAOS_KILLS=200 for more, CHAOS_SEED for the same
+chaos: rust ## Kills balancers and Redis under load 50 times, restarts a fleet in turn, 10,000 tasks through it, fills a disk (by root); CHAOS_KILLS=200 for more, CHAOS_SEED for the same
 	@scripts/need.sh $(TEST_TOOLS)
-	cargo test --locked --test integration -- --ignored --nocapture --test-threads 1 crash:: recovery:: $(ARGS)
+	cargo test --locked --test integration -- --ignored --nocapture --test-threads 1 crash:: recovery:: redis::spread:: $(ARGS)
 
 bench-policy: rust ## Nanoseconds a decision, native and in WebAssembly; ARGS="--smoke" for a short look
 	@scripts/need.sh $(BUILD_TOOLS)

@@ -8,7 +8,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use futures_util::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -26,7 +25,7 @@ use crate::telemetry::{Metrics, RouteMetrics};
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection without a request may still bring one when the server closes: its client has begun before it could know.
-const FIRST_REQUEST: Duration = Duration::from_millis(250);
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// After a failed accept (too many open files, say), before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -72,12 +71,9 @@ impl Server {
             };
             self.converse(&connections, place, stream, peer, &closing, &cut_off);
         }
-        // Who has connected already is told, too.
-        while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-            let Ok(place) = Arc::clone(&room).try_acquire_owned() else { break };
+        accept_the_last(listener, &room, |place, stream, peer| {
             self.converse(&connections, place, stream, peer, &closing, &cut_off);
-        }
-        drop(listener);
+        });
         connections.close();
         connections.wait().await;
         self.shared.leftovers.finished().await;
@@ -97,6 +93,23 @@ impl Server {
             cut_off.run_until_cancelled(converse(stream, peer, shared, closing)).await;
             drop(place);
         });
+    }
+}
+
+/// Who has connected by now is told, too. The system itself is asked: the runtime need not have heard of them yet.
+fn accept_the_last(
+    listener: TcpListener,
+    room: &Arc<Semaphore>,
+    converse: impl Fn(OwnedSemaphorePermit, TcpStream, SocketAddr),
+) {
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, peer)) = listener.accept() {
+        let Ok(place) = Arc::clone(room).try_acquire_owned() else { return };
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            converse(place, stream, peer);
+        }
     }
 }
 

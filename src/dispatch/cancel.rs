@@ -53,6 +53,10 @@ impl Dispatcher {
     ) -> Result<Cancelled, QueueError> {
         for n in 0..STOP_TRIES {
             match self.cancel_waiting(spec, &ending, BRIEF).await? {
+                // Stopped elsewhere, as it was asked.
+                Cancelled::Ended if n > 0 && self.has_ended_so(spec.id, &ending, BRIEF).await? => {
+                    return Ok(Cancelled::Running);
+                }
                 Cancelled::Running if !self.flights.stop(spec.id, reason) => {
                     // Nobody but the balancer that has the client runs a stream: one that has it claimed will find the client gone.
                     if n == 0 && reason != StopReason::ClientGone {

@@ -29,6 +29,8 @@ pub(super) enum StopReason {
 #[derive(Debug, Default)]
 struct Flight {
     client: Option<oneshot::Sender<Reply>>,
+    /// The client's task has got into the store.
+    stored: bool,
     /// The last answer of a worker to an attempt that was not the last.
     last_answer: Option<Reply>,
     watchers: Vec<oneshot::Sender<()>>,
@@ -64,6 +66,34 @@ impl Flights {
         let (sender, receiver) = oneshot::channel();
         self.shard(id).lock().entry(id).or_default().client = Some(sender);
         receiver
+    }
+
+    /// The task that a client waits for is in the store by now.
+    pub(super) fn stored(&self, id: TaskId) {
+        if let Some(flight) = self.shard(id).lock().get_mut(&id) {
+            flight.stored = true;
+        }
+    }
+
+    /// The store does not have a task that does not run here. Whoever watches looks again; a client whose task was there gets the reply.
+    pub(super) fn missing(&self, id: TaskId, reply: impl FnOnce() -> Reply) {
+        let (client, watchers) = {
+            let mut shard = self.shard(id).lock();
+            let Some(flight) = shard.get_mut(&id).filter(|flight| flight.run.is_none()) else { return };
+            let client = if flight.stored { flight.client.take() } else { None };
+            let watchers = std::mem::take(&mut flight.watchers);
+            if flight.client.is_none() {
+                shard.remove(&id);
+            }
+            (client, watchers)
+        };
+        if let Some(client) = client {
+            // The client may have left.
+            let _ = client.send(reply());
+        }
+        for watcher in watchers {
+            let _ = watcher.send(());
+        }
     }
 
     /// Somebody waits for a task's end; the receiver resolves either way.
@@ -215,6 +245,7 @@ impl Flights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dispatch::Refusal;
     use crate::task::{Contract, LaneKey, Timestamp};
 
     fn lease(token: u64) -> Lease {
@@ -224,6 +255,23 @@ mod tests {
 
     fn no_reply(_: Option<Reply>) -> Reply {
         panic!("no client waits")
+    }
+
+    #[test]
+    fn a_task_that_is_missing_is_lost_only_once_it_was_there() {
+        let flights = Flights::default();
+        let id = lease(1).task;
+        let mut client = flights.await_reply(id);
+        let mut watcher = flights.watch(id);
+        flights.missing(id, || panic!("its enqueue is on its way"));
+        assert_eq!(watcher.try_recv(), Ok(()), "whoever watches looks again");
+        flights.stored(id);
+        let _run = flights.claimed(&lease(1));
+        flights.missing(id, || panic!("its run says how it ends"));
+        flights.landed(&lease(1), None);
+        flights.missing(id, || Reply::Refused(Refusal::shutting_down()));
+        assert!(client.try_recv().is_ok());
+        assert!(flights.awaited().is_empty());
     }
 
     #[test]

@@ -95,9 +95,14 @@ impl Dispatcher {
         if !cancelled.repeated || cancelled.answer != Ok(Cancelled::Ended) {
             return cancelled.answer;
         }
-        let record = until_clear(tries, |_| self.queue.get(id)).await.answer?;
-        let as_asked = record.is_some_and(|record| record.state == ending.state() && record.code == ending.code());
+        let as_asked = self.has_ended_so(id, ending, tries).await?;
         Ok(if as_asked { Cancelled::Done } else { Cancelled::Ended })
+    }
+
+    /// Whether a task has ended in just that way.
+    pub(super) async fn has_ended_so(&self, id: TaskId, ending: &Settlement, tries: u32) -> Result<bool, QueueError> {
+        let record = until_clear(tries, |_| self.queue.get(id)).await.answer?;
+        Ok(record.is_some_and(|record| record.state == ending.state() && record.code == ending.code()))
     }
 }
 

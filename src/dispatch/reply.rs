@@ -112,6 +112,12 @@ impl Refusal {
         Self::new(ErrorCode::CredentialUnreadable, message)
     }
 
+    /// The store had the task, and does not have it any more.
+    pub(super) fn lost() -> Self {
+        let message = "The queue's store has lost the task; whether it has run is not known";
+        Self::new(ErrorCode::QueueUnavailable, message).retry_after(Duration::from_secs(1))
+    }
+
     /// The drain has begun.
     pub fn shutting_down() -> Self {
         Self::new(ErrorCode::ShuttingDown, "The load balancer is shutting down").retry_after(Duration::from_secs(1))

@@ -8,7 +8,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::flights::StopReason;
 use super::join::stored_reply;
 use super::repeat::{PATIENT, until_clear};
-use super::{Dispatcher, Refusal, TaskEvent};
+use super::{Dispatcher, Refusal, Reply, TaskEvent};
 use crate::queue::{Ending, QueueError, QueueEvent};
 use crate::task::{ErrorCode, TaskId, TaskState};
 
@@ -115,10 +115,12 @@ impl Dispatcher {
         self.tasks.spawn(async move {
             let record = until_clear(PATIENT, |_| dispatcher.queue.get(task));
             let Some(record) = dispatcher.stopped.run_until_cancelled(record).await else { return };
-            if let Ok(Some(record)) = record.answer
-                && record.state.is_ending()
-            {
-                dispatcher.flights.ended(task, None, |_| stored_reply(&record));
+            match record.answer {
+                Ok(Some(record)) if record.state.is_ending() => {
+                    dispatcher.flights.ended(task, None, |_| stored_reply(&record));
+                }
+                Ok(None) => dispatcher.flights.missing(task, || Reply::Refused(Refusal::lost().of(task))),
+                Ok(Some(_)) | Err(_) => {}
             }
         });
     }

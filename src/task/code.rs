@@ -112,7 +112,7 @@ codes! {
     QueueFull = "queue_full",
     /// There is no room on the disk where the queue keeps its tasks.
     StorageFull = "storage_full",
-    /// The queue's store does not answer.
+    /// The queue's store does not answer, or has lost the task.
     QueueUnavailable = "queue_unavailable",
     /// The time limit has passed.
     Timeout = "timeout",

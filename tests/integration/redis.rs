@@ -7,6 +7,7 @@ mod flows;
 mod inbox;
 mod interop;
 mod lane_jobs;
+mod spread;
 mod streams;
 
 use serde_json::{Value, json};

@@ -14,7 +14,7 @@ use super::client::{Client, has_ended};
 use super::fleet::Fleet;
 use super::sent::Knowledge;
 use super::still::{self, Still};
-use crate::harness::{Recorder, TestApp, until_some};
+use crate::harness::{Recorder, TestApp};
 
 const CLIENTS: usize = 10;
 
@@ -74,12 +74,7 @@ impl Storm {
         let app = self.fleet.first();
         for task in all(app).await {
             let id = task["taskId"].as_str().unwrap().to_owned();
-            let task = match task["mode"].as_str() {
-                // It may wait once the lease of its last run has run out.
-                Some("stream") => settled(app, &id).await,
-                _ if waits_on(&task) => app.shown(&id).await,
-                _ => app.ended(&id).await,
-            };
+            let task = if waits_on(&task) { app.shown(&id).await } else { app.ended(&id).await };
             assert!(waits_on(&task) || has_ended(&task), "in vain: the end of {task}");
             tasks.insert(id, task);
         }
@@ -88,23 +83,14 @@ impl Storm {
     }
 }
 
-/// A task that does not run any more.
-async fn settled(app: &TestApp, id: &str) -> Value {
-    until_some(&format!("{id} does not run"), || async {
-        Some(app.shown(id).await).filter(|task| task["state"] != "running")
-    })
-    .await
-}
-
 /// Lets time pass, up to that much.
 pub(super) async fn lasts(most: Duration, chance: &Chance) {
     tokio::time::sleep(most.mul_f64(chance.fraction())).await;
 }
 
-/// Whether the task is in the lane that is paused, was to be cancelled and is not, or is a stream whose balancer has died: only these
-/// wait for longer than the storm lasts.
+/// Whether the task is in the lane that is paused, or was to be cancelled and is not: only these wait for longer than the storm lasts.
 fn waits_on(task: &Value) -> bool {
-    !has_ended(task) && (task["function"] == "hello" || (task["mode"] == "stream" && task["state"] == "queued"))
+    !has_ended(task) && task["function"] == "hello"
 }
 
 /// Every task there is.

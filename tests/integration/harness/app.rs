@@ -61,6 +61,11 @@ impl TestApp {
         self.process.pid()
     }
 
+    /// `-STOP` and `-CONT`, for example.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
     /// `kill -9`.
     pub(crate) async fn kill(&mut self) {
         self.process.kill().await;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -30,6 +31,8 @@ pub(crate) enum Say {
     Json(u16, Value),
     /// With a success, after that time.
     Later(Duration),
+    /// With a success, once it is let go.
+    Held,
     /// Not at all: the connection is closed.
     Nothing,
     /// With a stream of large chunks without end.
@@ -47,6 +50,11 @@ pub(crate) struct StubWorker {
 
 struct Shared {
     health: Mutex<Value>,
+    /// Whether its `/health` says how many tasks it is busy with, whatever that has as `used`.
+    honest: AtomicBool,
+    probes: AtomicUsize,
+    tasks: Mutex<Vec<String>>,
+    let_go: CancellationToken,
     script: Mutex<VecDeque<Say>>,
     requests: AtomicUsize,
     running: AtomicUsize,
@@ -72,6 +80,10 @@ impl StubWorker {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared {
             health: Mutex::new(super::with(all, health)),
+            honest: AtomicBool::new(false),
+            probes: AtomicUsize::new(0),
+            tasks: Mutex::default(),
+            let_go: CancellationToken::new(),
             script: Mutex::new(script.iter().cloned().collect()),
             requests: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
@@ -88,6 +100,26 @@ impl StubWorker {
     /// From now on it says that so many of its slots are busy.
     pub(crate) fn says_busy(&self, used: u32) {
         self.shared.health.lock()["slots"]["used"] = json!(used);
+    }
+
+    /// From now on it says how many of its slots are busy.
+    pub(crate) fn says_the_truth(&self) {
+        self.shared.honest.store(true, Ordering::SeqCst);
+    }
+
+    /// Answers what it holds, and all that comes.
+    pub(crate) fn lets_go(&self) {
+        self.shared.let_go.cancel();
+    }
+
+    /// How often it was asked for its health.
+    pub(crate) fn probes(&self) -> usize {
+        self.shared.probes.load(Ordering::SeqCst)
+    }
+
+    /// The tasks it was sent, in order.
+    pub(crate) fn tasks(&self) -> Vec<String> {
+        self.shared.tasks.lock().clone()
     }
 
     /// How many tasks it was sent.
@@ -119,8 +151,10 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<Response<Body>> {
     if request.uri().path() == "/health" {
-        return Ok(json_of(200, &shared.health.lock()));
+        return Ok(json_of(200, &shared.health()));
     }
+    let task = request.headers().get("x-task-id").map(|id| id.to_str().unwrap().to_owned());
+    shared.tasks.lock().extend(task);
     request.into_body().collect().await.map_err(io::Error::other)?;
     shared.requests.fetch_add(1, Ordering::SeqCst);
     let running = Running::new(&shared);
@@ -131,6 +165,10 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
             tokio::time::sleep(time).await;
             Ok(json_of(200, &json!({ "success": true, "result": {} })))
         }
+        Say::Held => {
+            shared.let_go.cancelled().await;
+            Ok(json_of(200, &json!({ "success": true, "result": {} })))
+        }
         Say::Nothing => Err(io::Error::other("told to say nothing")),
         Say::Flood => Ok(stream(running, usize::MAX)),
         Say::Hush => Ok(stream(running, 1)),
@@ -138,6 +176,19 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
 }
 
 impl Shared {
+    fn health(&self) -> Value {
+        self.probes.fetch_add(1, Ordering::SeqCst);
+        let mut health = self.health.lock();
+        if self.honest.load(Ordering::SeqCst) {
+            let limit = health["slots"]["limit"].as_u64().unwrap();
+            let running = self.running.load(Ordering::SeqCst) as u64;
+            health["slots"]["used"] = json!(running.min(limit));
+            health["slots"]["available"] = json!(limit.saturating_sub(running));
+            health["slots"]["queue"] = json!(running.saturating_sub(limit));
+        }
+        health.clone()
+    }
+
     fn next(&self) -> Say {
         let mut script = self.script.lock();
         if script.len() > 1 { script.pop_front().unwrap() } else { script.front().cloned().unwrap() }

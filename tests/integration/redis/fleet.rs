@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{balancer, hello, sleep};
 use crate::harness::{Events, Redis, TestApp, TestWorker, names, until};
@@ -36,8 +36,9 @@ async fn cancel_pause_and_retry_work_from_any_of_them() {
     let other = TestApp::start_for(&[], &redis.env(&[])).await;
     let running = other.accept(&sleep(60_000)).await;
     worker.has_started(1).await;
-    other.request("DELETE", &format!("/tasks/{running}")).send().await.unwrap();
-    let task = other.ended(&running).await;
+    let cancelled = other.request("DELETE", &format!("/tasks/{running}")).send().await.unwrap();
+    assert_eq!(cancelled.status(), 200, "it has ended as was asked");
+    let task: Value = cancelled.json().await.unwrap();
     assert_eq!((&task["state"], &task["attempts"][0]["outcome"]), (&json!("cancelled"), &json!("cancelled")));
 
     other.request("POST", "/lanes/default/1/pause").send().await.unwrap();
@@ -50,6 +51,45 @@ async fn cancel_pause_and_retry_work_from_any_of_them() {
     other.request("POST", &format!("/tasks/{id}/retry")).send().await.unwrap();
     worker.has_started(3).await;
     assert_eq!(other.ended(&id).await["attempts"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_task_waits_as_the_priority_says_that_it_is_given_at_another() {
+    let (redis, worker) = (Redis::start().await, TestWorker::start(&["--slots", "1"]).await);
+    let with_worker = balancer(&redis, &[&worker], &[]).await;
+    let other = TestApp::start_for(&[], &redis.env(&[])).await;
+    with_worker.request("POST", "/lanes/default/1/pause").send().await.unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(with_worker.accept(&hello(json!({ "priority": 5 }))).await);
+    }
+    let change = other.request("PATCH", &format!("/tasks/{}", ids[2])).json(&json!({ "priority": 1 }));
+    let changed: Value = change.send().await.unwrap().json().await.unwrap();
+    assert_eq!(changed["priority"], 1, "{changed}");
+    other.request("POST", "/lanes/default/1/resume").send().await.unwrap();
+    worker.has_started(3).await;
+    assert_eq!(worker.order(), [&*ids[2], &*ids[0], &*ids[1]]);
+}
+
+#[tokio::test]
+async fn a_balancer_that_has_slept_past_its_lease_changes_nothing_and_says_so() {
+    let (redis, worker) = (Redis::start().await, TestWorker::start(&[]).await);
+    let env = [("LEASE_MS", "1000")];
+    let asleep = balancer(&redis, &[&worker], &env).await;
+    let other = TestApp::start_for(&[], &redis.env(&env)).await;
+    let id = asleep.accept(&sleep(6_000)).await;
+    worker.has_started(1).await;
+    asleep.signal("-STOP");
+    other.list(&[&worker.url]);
+    worker.has_started(2).await;
+    asleep.signal("-CONT");
+    asleep.prints("lease lost: a late end of this run was refused").await;
+    assert_eq!(asleep.metric("andera_lb_leases_lost_total").await, 1);
+    let task = other.ended(&id).await;
+    assert_eq!((&task["state"], &task["interruptions"]), (&json!("completed"), &json!(1)), "{task}");
+    assert_eq!(task["attempts"].as_array().unwrap().len(), 1, "{task}");
+    assert_eq!(asleep.shown(&id).await, task);
+    assert_eq!(worker.started(), 2);
 }
 
 #[tokio::test]
