@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use super::Secret;
+use super::{Secret, Source};
 
 pub(super) use size::{GB, KB, Size};
 pub(super) use time::{DAY, HOUR, MILLISECOND, MINUTE, SECOND, Time};
@@ -25,6 +25,11 @@ pub(super) trait Kind<T> {
 
     /// What [`Kind::parse`] accepts, to follow the words "it must be".
     fn accepted(&self) -> String;
+
+    /// The default, if other variables of `source` ask for another than the variable's own.
+    fn implied(&self, _source: &Source) -> Option<&'static str> {
+        None
+    }
 }
 
 /// An IP address.

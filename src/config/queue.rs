@@ -3,17 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Source;
 use super::kind::{FilePath, HOUR, Kind, Time};
 use super::section::section;
 
 /// A third of it still has to outlast a slow scheduler: leases are renewed that often.
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 
+/// Whoever says where a Redis is wants it used.
+const CHOOSE_REDIS: [&str; 2] = ["REDIS_URL", "REDIS_HOST"];
+
 section! {
     /// Where tasks are kept.
     pub struct QueueSettings {
         /// The queue. `embedded`: in files in `DATA_DIR`, nothing is lost when the process ends, however it ends. `redis`: in a
-        /// Redis that several balancers share, and the tools of `BullMQ` read. `memory`: nothing outlives the process.
+        /// Redis that several balancers share, and the tools of `BullMQ` read. `memory`: nothing outlives the process. Unset:
+        /// `redis` if `REDIS_HOST` or `REDIS_URL` is set.
         pub backend: QueueBackend = QUEUE, Backend, "embedded";
         /// Directory of the balancer's own files; it belongs to one process.
         pub data_dir: PathBuf = DATA_DIR, FilePath, "data";
@@ -59,6 +64,10 @@ impl Kind<QueueBackend> for Backend {
 
     fn accepted(&self) -> String {
         "embedded, redis or memory".to_owned()
+    }
+
+    fn implied(&self, source: &Source) -> Option<&'static str> {
+        CHOOSE_REDIS.into_iter().any(|name| source.get(name).is_some()).then_some(QueueBackend::Redis.word())
     }
 }
 

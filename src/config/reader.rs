@@ -53,7 +53,10 @@ impl<'a> Reader<'a> {
         let name = variable.name;
         let (text, origin) = match self.source.get(name) {
             Some((text, origin)) => (text.to_owned(), origin),
-            None => (self.default_of(variable), Origin::Default),
+            None => {
+                let implied = kind.implied(self.source).map(str::to_owned);
+                (implied.unwrap_or_else(|| self.default_of(variable)), Origin::Default)
+            }
         };
         let value = kind.parse(&text);
         // A default taken from another variable is refused for that one's fault, which is a problem already.

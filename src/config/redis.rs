@@ -12,8 +12,9 @@ section! {
     /// The Redis of `QUEUE=redis`.
     pub struct RedisSettings {
         /// Its address, `redis://` or `rediss://` (TLS), with user, password and database if need be. Goes before the three below.
+        /// Chooses `QUEUE=redis`, unless `QUEUE` says otherwise.
         pub url: Option<Secret> = REDIS_URL, RedisUrl, "";
-        /// Its host, without `REDIS_URL`.
+        /// Its host, without `REDIS_URL`. Set, it chooses `QUEUE=redis` as well.
         pub host: String = REDIS_HOST, Word, "localhost";
         /// Its port, without `REDIS_URL`.
         pub port: u16 = REDIS_PORT, Whole(1..=65_535), "6379";

@@ -175,14 +175,31 @@ fn a_broken_file_is_a_problem() {
 }
 
 #[test]
-fn redis_settings_of_the_original_are_ignored_with_a_warning() {
-    let source = Source::default().with_dot_env("LB_AUTH_KEY=key\nREDIS_HOST=localhost\nREDIS_PORT=6379\n");
-    assert_eq!(warnings(&source), ["REDIS_HOST: ignored without QUEUE=redis"]);
+fn whoever_says_where_a_redis_is_has_chosen_it() {
+    let backend = |pairs: &[(&str, &str)]| with(pairs).unwrap().queue.backend;
+    assert_eq!(backend(&[]), QueueBackend::Embedded);
+    assert_eq!(backend(&[("REDIS_HOST", " "), ("REDIS_PORT", "6380")]), QueueBackend::Embedded);
+    assert_eq!(backend(&[("REDIS_HOST", "redis")]), QueueBackend::Redis);
+    assert_eq!(backend(&[("REDIS_URL", "redis://localhost")]), QueueBackend::Redis);
+    assert_eq!(backend(&[("REDIS_HOST", "redis"), ("QUEUE", "memory")]), QueueBackend::Memory);
+    assert_eq!(backend(&[("REDIS_URL", "redis://localhost"), ("QUEUE", "embedded")]), QueueBackend::Embedded);
+}
 
-    let environment = Source::from_pairs([("LB_AUTH_KEY", "key"), ("REDIS_URL", "redis://localhost")]);
-    assert_eq!(warnings(&environment).len(), 1);
+#[test]
+fn an_env_file_of_the_original_chooses_redis_and_is_shown_so() {
+    let source = Source::default().with_dot_env("LB_AUTH_KEY=key\nREDIS_HOST=redis\nREDIS_PORT=6379\n");
+    assert_eq!(Settings::load(&source).unwrap().settings.queue.backend, QueueBackend::Redis);
+    assert_eq!(warnings(&source), [] as [&str; 0]);
+    let effective = Effective::of(&source);
+    let queue = effective.settings().iter().find(|setting| setting.name == "QUEUE").unwrap();
+    assert_eq!((queue.value.as_str(), queue.origin), ("redis", Origin::Default));
+}
 
-    let chosen = Source::from_pairs([("LB_AUTH_KEY", "key"), ("REDIS_HOST", "redis"), ("QUEUE", "memory")]);
+#[test]
+fn a_port_or_password_of_a_redis_alone_is_warned_of() {
+    let source = Source::default().with_dot_env("LB_AUTH_KEY=key\nREDIS_PORT=6379\n");
+    assert_eq!(warnings(&source), ["REDIS_PORT: ignored without REDIS_HOST, REDIS_URL or QUEUE=redis"]);
+    let chosen = Source::from_pairs([("LB_AUTH_KEY", "key"), ("REDIS_PORT", "6379"), ("QUEUE", "memory")]);
     assert_eq!(warnings(&chosen), [] as [&str; 0]);
 }
 

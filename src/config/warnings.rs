@@ -1,14 +1,15 @@
 //! What looks like a mistake but stops nothing.
 
 use super::effective::EXAMPLE_VALUE;
-use super::{DashboardSettings, Setting, Source};
+use super::{DashboardSettings, QueueBackend, Setting, Source};
 
 /// The warnings about a configuration that is otherwise fine, one line each.
 pub(super) fn about(source: &Source, settings: &[Setting]) -> Vec<String> {
     let mut warnings = Vec::new();
-    if source.get("QUEUE").is_none() {
-        let asks_for_redis = ["REDIS_HOST", "REDIS_URL"].into_iter().filter(|name| source.get(name).is_some());
-        warnings.extend(asks_for_redis.map(|name| format!("{name}: ignored without QUEUE=redis")));
+    let is_redis = |setting: &Setting| setting.name == "QUEUE" && setting.value == QueueBackend::Redis.word();
+    if source.get("QUEUE").is_none() && !settings.iter().any(is_redis) {
+        let unused = ["REDIS_PORT", "REDIS_PASSWORD"].into_iter().filter(|name| source.get(name).is_some());
+        warnings.extend(unused.map(|name| format!("{name}: ignored without REDIS_HOST, REDIS_URL or QUEUE=redis")));
     }
     let required = settings.iter().filter(|setting| setting.required);
     let unchanged =
