@@ -389,6 +389,12 @@ mod redis_backend {
     }
 }
 
+mod redis_backend_without_functions {
+    use crate::queue::conformance as suite;
+
+    conformance!(suite::once, suite::redis_without_functions);
+}
+
 mod redis_backend_under_faults {
     use crate::queue::conformance as suite;
 

@@ -175,9 +175,18 @@ pub(crate) fn retry(at: Option<Timestamp>) -> Settlement {
 
 /// The backend in Redis, in keys of its own.
 pub(crate) fn redis(limits: QueueLimits, clock: Clock) -> Arc<dyn TaskQueue> {
+    on_redis(&crate::queue::bullmq::server::settings(), limits, clock)
+}
+
+/// On a Redis that takes no library of functions.
+pub(crate) fn redis_without_functions(limits: QueueLimits, clock: Clock) -> Arc<dyn TaskQueue> {
+    on_redis(&crate::queue::bullmq::server::settings_without_functions(), limits, clock)
+}
+
+fn on_redis(redis: &crate::config::RedisSettings, limits: QueueLimits, clock: Clock) -> Arc<dyn TaskQueue> {
     let settings = crate::config::Settings::from_pairs([("LB_AUTH_KEY", "suite")]).unwrap();
     let sealer = Sealer::new(&settings.auth).unwrap();
-    Arc::new(BullmqQueue::new(&crate::queue::bullmq::server::settings(), limits, LEASE, clock, sealer).unwrap())
+    Arc::new(BullmqQueue::new(redis, limits, LEASE, clock, sealer).unwrap())
 }
 
 /// The embedded backend, in a folder that nobody sees: its files are open, and go when it does.
