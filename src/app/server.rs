@@ -117,17 +117,10 @@ fn accept_the_last(
 async fn converse(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, closing: CancellationToken) {
     // Small answers must not wait for an acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
-    let closed = async {
-        closing.cancelled().await;
-        tokio::time::sleep(FIRST_REQUEST).await;
-    };
-    tokio::select! {
-        biased;
-        _ = stream.readable() => {}
-        () = closed => return,
-        () = tokio::time::sleep(HEAD_TIMEOUT) => return,
-    }
+    let asked = CancellationToken::new();
+    let first = asked.clone();
     let service = service_fn(move |mut request: http::Request<Incoming>| {
+        first.cancel();
         request.extensions_mut().insert(ConnectInfo(peer));
         answer(Arc::clone(&shared), request)
     });
@@ -136,10 +129,15 @@ async fn converse(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, clos
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
+    let closed = async {
+        closing.cancelled().await;
+        // A connection that is shut down before its first request was read is cut, though that may be on its way.
+        let _ = tokio::time::timeout(FIRST_REQUEST, asked.cancelled()).await;
+    };
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
-        () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = closed => connection.as_mut().graceful_shutdown(),
     }
     // What is left are requests under way: the drain ends them.
     let _ = connection.await;

@@ -133,7 +133,7 @@ impl Client {
 
     /// A request was not answered.
     fn hears_nothing<T>(&self, error: &reqwest::Error) -> Option<T> {
-        if !error.is_connect() {
+        if !error.is_connect() && !error.is_builder() {
             self.knowledge.lock().cut += 1;
         }
         None
