@@ -54,8 +54,7 @@ impl<'a> Reader<'a> {
         let (text, origin) = match self.source.get(name) {
             Some((text, origin)) => (text.to_owned(), origin),
             None => {
-                let implied = kind.implied(self.source).map(str::to_owned);
-                (implied.unwrap_or_else(|| self.default_of(variable)), Origin::Default)
+                (kind.implied(self.source).map_or_else(|| self.default_of(variable), str::to_owned), Origin::Default)
             }
         };
         let value = kind.parse(&text);

@@ -60,6 +60,7 @@ async fn an_unknown_name_in_the_file_is_warned_about() {
     let (code, _, errors) = parts(&run(&["config"], &[("UNKNOWN_IN_THE_ENVIRONMENT", "1")], directory.path()).await);
     assert_eq!(code, Some(0));
     let expected = [
+        "warning: REDIS_PORT: ignored without REDIS_HOST, REDIS_URL or QUEUE=redis",
         "warning: SOMETHING_ELSE: unknown variable in .env",
         "warning: TASK_ATEMPTS: unknown variable in .env, did you mean TASK_ATTEMPTS?",
     ];
