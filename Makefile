@@ -1,7 +1,7 @@
 # `make help` lists what there is. ARGS is passed on, for instance: make demo ARGS="--port 0"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint policies deny bench bench-queue bench-policy bench-dashboard chaos
+.PHONY: help demo test lint policies deny bench bench-queue bench-policy bench-redis bench-dashboard chaos
 
 # command:package. A C compiler builds `ring` and links; the tests send signals with `kill`.
 BUILD_TOOLS := cc:build-essential
@@ -54,6 +54,11 @@ bench-queue: rust ## Writes a second, memory, disk and recovery of the queue; AR
 chaos: rust ## Kills balancers and Redis under load 50 times, restarts a fleet in turn, 10,000 tasks through it, fills a disk (by root); CHAOS_KILLS=200 for more, CHAOS_SEED for the same
 	@scripts/need.sh $(TEST_TOOLS)
 	cargo test --locked --test integration -- --ignored --nocapture --test-threads 1 crash:: recovery:: redis::spread:: $(ARGS)
+
+bench-redis: rust ## Tasks a second and Redis CPU a task beside the loop of bullmq-official; ARGS="--balancers 1" for one only
+	@scripts/need.sh $(BUILD_TOOLS) redis-server:redis-server
+	cargo build --locked --release --bin andera-lb
+	cd benches/bullmq && cargo run --locked --release -- $(ARGS)
 
 bench-policy: rust ## Nanoseconds a decision, native and in WebAssembly; ARGS="--smoke" for a short look
 	@scripts/need.sh $(BUILD_TOOLS)

@@ -107,10 +107,10 @@ impl BullmqQueue {
             Bytes::from(self.prefix.clone()),
             self.clock.simulated_now().map_or_else(Bytes::new, |now| now.as_millis().to_string().into()),
             Bytes::from(self.me.clone()),
-            number(limits.max_waiting as u64),
+            number(limits.max_waiting),
             number(limits.max_interruptions.into()),
             number(u64::try_from(limits.retention.as_millis()).unwrap_or(u64::MAX)),
-            number(limits.retention_count as u64),
+            number(limits.retention_count),
             number(limits.retention_bytes),
             // Whoever held something while the server was away gets the time to say so.
             Bytes::from_static(if live.since.elapsed() >= self.lease { b"1" } else { b"0" }),

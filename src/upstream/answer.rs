@@ -50,8 +50,9 @@ impl AnswerBody {
             Source::Http(body, lent) => loop {
                 let connection = lent.as_mut()?.connection();
                 let frame = poll_fn(|context| connection.poll_frame(body, context)).await;
-                if frame.is_none() || body.is_end_stream() {
-                    lent.take().map(|lent| lent.give_back());
+                let ended = frame.is_none() || body.is_end_stream();
+                if let Some(lent) = lent.take_if(|_| ended) {
+                    lent.give_back();
                 }
                 match frame? {
                     Ok(frame) => {

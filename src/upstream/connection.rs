@@ -33,7 +33,7 @@ pub(super) struct Connection {
 /// A request that got no answer.
 pub(super) enum SendError {
     /// Not a byte of it was written.
-    Unsent(Request<Full<Bytes>>),
+    Unsent(Box<Request<Full<Bytes>>>),
     /// The worker may have seen it.
     Broken(hyper::Error),
 }
@@ -56,7 +56,7 @@ impl Connection {
             drive(driver, context);
             let answer = answer.as_mut().poll(&mut silent());
             answer.map_err(|mut error| match error.take_message() {
-                Some(request) => SendError::Unsent(request),
+                Some(request) => SendError::Unsent(Box::new(request)),
                 None => SendError::Broken(error.into_error()),
             })
         })

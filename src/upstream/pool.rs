@@ -65,7 +65,7 @@ impl Pool {
         while let Some(mut connection) = origin.take() {
             match connection.send(request).await {
                 Ok(response) => return Ok((response, Lent { connection, origin })),
-                Err(SendError::Unsent(back)) => request = back,
+                Err(SendError::Unsent(back)) => request = *back,
                 Err(SendError::Broken(error)) => return Err(DeliveryError::Broken(describe(&error))),
             }
         }
