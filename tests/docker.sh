@@ -132,6 +132,14 @@ answer=$(task stream countdown '{"from":3,"ms":100}')
 [[ -n $answer ]] || fail "stream without an answer"
 echo "$answer"
 
+say "tasks are kept in Redis"
+redis_cli() { docker exec "$redis" redis-cli "$@"; }
+[[ $(redis_cli exists bull:andera-tasks) == 1 ]] || fail "no tasks in Redis"
+later=$(task async hello '{"name":"later"},"options":{"delayMs":8000}' | sed -E 's/.*"taskId":"([^"]+)".*/\1/')
+"${compose[@]}" restart andera-load-balancer
+ends_well() { curl -sS -H "Authorization: $key" "$address/tasks/$1" | grep -q '"state":"completed"'; }
+within 60 ends_well "$later"
+
 say "workers.json replaced by rename"
 echo '["http://somewhere-else:3000"]' >workers.new
 mv workers.new workers.json
@@ -155,9 +163,23 @@ cat answer && echo
 grep -q '"success":true' answer || fail "the running task did not end well"
 [[ $(state '{{.State.ExitCode}}' "$container") == 0 ]] || fail "exit code $(state '{{.State.ExitCode}}' "$container")"
 
-say "a network that exists already"
+say "two balancers behind one port"
 docker rm --force "$worker" >/dev/null
 "${compose[@]}" down
+fleet=("${compose[@]}" -f docker-compose.fleet.yml --profile sample)
+echo '["http://sample-worker:3000"]' >workers.json
+"${fleet[@]}" up -d --no-build
+within 60 bash -c "curl -sS -H 'Authorization: $key' $address/health | sed 's/.*\"workers\"://' | grep -q '\"status\":\"ready\"'"
+redis=$("${fleet[@]}" ps -q redis)
+for n in $(seq 40); do
+    answer=$(task sync hello "{\"name\":\"fleet $n\"}")
+    grep -q '"success":true' <<<"$answer" || fail "task $n of the fleet: $answer"
+done
+names=$(redis_cli zrange bull:tasks.default.1:completed -40 -1 | while read -r id; do redis_cli hget "bull:tasks.default.1:$id" pb </dev/null; done | sort -u | wc -l)
+[[ $names == 2 ]] || fail "$names balancers have run tasks, not 2"
+"${fleet[@]}" down
+
+say "a network that exists already"
 if docker network inspect andera-net >/dev/null 2>&1; then fail "down left the network"; fi
 docker network create andera-net >/dev/null
 files=(-f docker-compose.yml -f docker-compose.external-net.yml)
