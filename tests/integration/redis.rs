@@ -1,5 +1,6 @@
 //! The queue in Redis: with one balancer and several, with a Redis that goes away, and beside the real `BullMQ`.
 
+mod addresses;
 mod away;
 mod board;
 mod fleet;
