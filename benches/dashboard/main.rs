@@ -29,8 +29,6 @@ mod report;
 mod scene;
 mod throughput;
 
-use std::process::ExitCode;
-
 use anyhow::{Context, Result};
 use clap::Parser;
 
@@ -39,20 +37,8 @@ use crate::report::Report;
 use crate::scene::Scene;
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    // Whichever ends first: the loser is dropped, and with it the processes it has started.
-    let outcome = tokio::select! {
-        outcome = run(&arguments) => outcome,
-        outcome = interrupt::interrupted() => outcome,
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+async fn main() -> Result<()> {
+    interrupt::to_the_end(run(&Arguments::parse())).await
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {

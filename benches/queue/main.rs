@@ -54,11 +54,7 @@ fn main() -> ExitCode {
 
 #[tokio::main(flavor = "current_thread")]
 async fn all(arguments: &Arguments) -> Result<()> {
-    // Whichever ends first: the loser is dropped, and with it its process and its folder.
-    tokio::select! {
-        outcome = run(arguments) => outcome,
-        outcome = interrupt::interrupted() => outcome,
-    }
+    interrupt::to_the_end(run(arguments)).await
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {

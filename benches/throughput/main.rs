@@ -25,7 +25,7 @@ mod nginx;
 mod report;
 
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -35,20 +35,8 @@ use crate::fleet::{Contest, Fleet};
 use crate::report::{Report, Series};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    // Whichever ends first: the loser is dropped, and with it the processes it has started.
-    let outcome = tokio::select! {
-        outcome = run(&arguments) => outcome,
-        outcome = interrupt::interrupted() => outcome,
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+async fn main() -> Result<()> {
+    interrupt::to_the_end(run(&Arguments::parse())).await
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {
