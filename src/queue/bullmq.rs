@@ -45,6 +45,9 @@ use super::{QueueError, QueueEvent, QueueLimits, Sealer};
 use crate::config::RedisSettings;
 use crate::task::{Chance, Clock};
 
+/// Places of what changes in the arguments that each call begins with.
+const TIME: usize = 1;
+const JUDGES_OTHERS: usize = 8;
 /// Events kept for a receiver that is behind.
 const EVENT_BUFFER: usize = 4_096;
 
@@ -55,6 +58,10 @@ pub struct BullmqQueue {
     /// Tells this process's doings from those of others.
     me: String,
     limits: QueueLimits,
+    /// What each call begins with, but for what changes from call to call.
+    head: [Bytes; 9],
+    /// Some key of ours, for a cluster to know the node by.
+    key: Bytes,
     /// How long nobody judges what others hold after the store has come back.
     lease: Duration,
     clock: Clock,
@@ -80,10 +87,13 @@ impl BullmqQueue {
         clock: Clock,
         sealer: Sealer,
     ) -> Result<Self, RedisAddressError> {
+        let me = format!("andera-{:016x}", Chance::process().number());
         Ok(Self {
             link: Link::new(settings, clock.simulated_now().is_some())?,
             prefix: settings.prefix.clone(),
-            me: format!("andera-{:016x}", Chance::process().number()),
+            head: head(&settings.prefix, &me, &limits),
+            key: format!("{}:andera-tasks", settings.prefix).into(),
+            me,
             limits,
             lease,
             clock,
@@ -101,21 +111,15 @@ impl BullmqQueue {
     }
 
     async fn call_on(&self, live: &link::Live, steps: &[Step]) -> Result<Vec<Value>, QueueError> {
-        let limits = &self.limits;
-        let number = |number: u64| Bytes::from(number.to_string());
-        let head = [
-            Bytes::from(self.prefix.clone()),
-            self.clock.simulated_now().map_or_else(Bytes::new, |now| now.as_millis().to_string().into()),
-            Bytes::from(self.me.clone()),
-            number(limits.max_waiting),
-            number(limits.max_interruptions.into()),
-            number(u64::try_from(limits.retention.as_millis()).unwrap_or(u64::MAX)),
-            number(limits.retention_count),
-            number(limits.retention_bytes),
-            // Whoever held something while the server was away gets the time to say so.
-            Bytes::from_static(if live.since.elapsed() >= self.lease { b"1" } else { b"0" }),
-        ];
-        let call = Call { key: format!("{}:andera-tasks", self.prefix), head, steps };
+        let mut head = self.head.clone();
+        if let Some(now) = self.clock.simulated_now() {
+            head[TIME] = now.as_millis().to_string().into();
+        }
+        // Whoever held something while the server was away gets the time to say so.
+        if live.since.elapsed() >= self.lease {
+            head[JUDGES_OTHERS] = Bytes::from_static(b"1");
+        }
+        let call = Call { key: self.key.clone(), head, steps };
         let mut connection = live.connection.clone();
         let taken = self.link.scripts.take(&mut connection, live.has_library, &call);
         let answers = self.link.hear(live, taken).await?;
@@ -156,6 +160,22 @@ impl BullmqQueue {
 
 /// Steps of one call: a few milliseconds of the server's time.
 const STEPS_AT_ONCE: usize = 64;
+
+/// The arguments that each call begins with (see `scripts/base.lua`): by the server's own time, and judging nobody.
+fn head(prefix: &str, me: &str, limits: &QueueLimits) -> [Bytes; 9] {
+    let number = |number: u64| Bytes::from(number.to_string());
+    [
+        prefix.to_owned().into(),
+        Bytes::new(),
+        me.to_owned().into(),
+        number(limits.max_waiting),
+        number(limits.max_interruptions.into()),
+        number(u64::try_from(limits.retention.as_millis()).unwrap_or(u64::MAX)),
+        number(limits.retention_count),
+        number(limits.retention_bytes),
+        Bytes::from_static(b"0"),
+    ]
+}
 
 impl std::fmt::Debug for BullmqQueue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -69,14 +69,14 @@ impl Scripts {
             let frequent = call.steps.iter().all(|step| FREQUENT.contains(&step.name));
             let script = if frequent { &self.frequent } else { &self.all };
             let mut invocation = script.prepare_invoke();
-            invocation.key(&call.key);
+            invocation.key(call.key.as_ref());
             call.each_argument(|argument| {
                 invocation.arg(argument);
             });
             return invocation.invoke_async(connection).await;
         }
         let mut command = redis::cmd("FCALL");
-        command.arg(&self.name).arg(1).arg(&call.key);
+        command.arg(&self.name).arg(1).arg(call.key.as_ref());
         call.each_argument(|argument| {
             command.arg(argument);
         });
@@ -94,7 +94,7 @@ impl Scripts {
 /// Steps to take, with what each call begins with.
 pub(super) struct Call<'a> {
     /// Some key of ours, for a cluster to know the node by.
-    pub(super) key: String,
+    pub(super) key: Bytes,
     /// See `base.lua`.
     pub(super) head: [Bytes; 9],
     pub(super) steps: &'a [Step],
