@@ -69,7 +69,7 @@ pub(super) async fn cancel(State(state): State<ApiState>, id: GivenId) -> Result
 pub(super) async fn retry(State(state): State<ApiState>, id: GivenId) -> Result<Response, ApiError> {
     let task = task_id(id)?;
     state.dispatcher.retry(task).await?;
-    respond(task, state.dispatcher.task_view(task).await?)
+    respond_as_it_stands(&state, task).await
 }
 
 /// Takes in a new task like that one, with its worker key.
@@ -92,7 +92,7 @@ pub(super) async fn duplicate(
 pub(super) async fn promote(State(state): State<ApiState>, id: GivenId) -> Result<Response, ApiError> {
     let task = task_id(id)?;
     state.dispatcher.promote(task).await?;
-    respond(task, state.dispatcher.task_view(task).await?)
+    respond_as_it_stands(&state, task).await
 }
 
 /// Changes the priority of a task that waits.
@@ -106,7 +106,7 @@ pub(super) async fn change(
     let body = body::read_json(&head.headers, body, state.body_limit).await?;
     let change = PriorityChange::parse(&body)?;
     state.dispatcher.reprioritize(task, change.priority).await?;
-    respond(task, state.dispatcher.task_view(task).await?)
+    respond_as_it_stands(&state, task).await
 }
 
 pub(super) fn task_id(id: GivenId) -> Result<TaskId, ApiError> {
@@ -117,6 +117,11 @@ pub(super) fn task_id(id: GivenId) -> Result<TaskId, ApiError> {
 
 pub(super) fn unknown(id: &str) -> ApiError {
     ApiError::new(ErrorCode::TaskNotFound, format!("There is no task {id}"))
+}
+
+/// Shows a task as it stands after a change.
+async fn respond_as_it_stands(state: &ApiState, task: TaskId) -> Result<Response, ApiError> {
+    respond(task, state.dispatcher.task_view(task).await?)
 }
 
 fn respond(task: TaskId, view: Option<TaskView>) -> Result<Response, ApiError> {
