@@ -2,34 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::{LANE, balancer, hello, sleep};
+use super::{LANE, add, balancer, has_ended, hello, ids, sleep};
 use crate::harness::{Redis, TestApp, TestWorker, WORKER_KEY, until};
 
 const INBOX: &str = "tasks";
 const KEY: (&str, &str) = ("WORKER_AUTH_KEY", WORKER_KEY);
 
 /// Adds jobs of these data and options; gives their ids.
-async fn add(redis: &Redis, jobs: &[(Value, Value)]) -> Vec<String> {
+async fn put(redis: &Redis, jobs: &[(Value, Value)]) -> Vec<String> {
     let jobs: Vec<_> = jobs.iter().map(|(data, options)| json!({ "data": data, "options": options })).collect();
-    ids(&redis.bullmq(INBOX, &["add", &json!(jobs).to_string()]).await)
-}
-
-fn ids(told: &Value) -> Vec<String> {
-    told.as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect()
+    add(redis, INBOX, json!(jobs)).await
 }
 
 async fn job(redis: &Redis, state: &str, id: &str) -> Value {
     let jobs = redis.bullmq(INBOX, &["jobs", state]).await;
     let found = jobs.as_array().unwrap().iter().find(|job| job["id"] == *id);
     found.unwrap_or_else(|| panic!("no {state} job {id} in {jobs}")).clone()
-}
-
-async fn has_ended(redis: &Redis, id: &str) {
-    until("the job has ended", || async {
-        let state = redis.bullmq(INBOX, &["state", id]).await;
-        state == "completed" || state == "failed"
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -59,7 +47,7 @@ async fn its_producer_gets_the_result_or_the_error() {
 async fn a_job_waits_for_its_task_as_a_parent_for_its_child() {
     let (redis, worker) = (Redis::start().await, TestWorker::start(&[]).await);
     let app = balancer(&redis, &[&worker], &[KEY]).await;
-    let id = add(&redis, &[(sleep(60_000), json!({ "priority": 7 }))]).await.remove(0);
+    let id = put(&redis, &[(sleep(60_000), json!({ "priority": 7 }))]).await.remove(0);
     worker.has_started(1).await;
     let task = worker.order().remove(0);
     assert_eq!(redis.bullmq(INBOX, &["state", &id]).await, "waiting-children");
@@ -67,7 +55,7 @@ async fn a_job_waits_for_its_task_as_a_parent_for_its_child() {
     assert_eq!(children["unprocessed"], json!([format!("bull:{LANE}:{task}")]));
     assert_eq!(app.shown(&task).await["priority"], 7);
     app.request("DELETE", &format!("/tasks/{task}")).send().await.unwrap();
-    has_ended(&redis, &id).await;
+    has_ended(&redis, INBOX, &id).await;
     assert_eq!(job(&redis, "failed", &id).await["failedReason"], "cancelled");
 }
 
@@ -80,9 +68,9 @@ async fn a_job_that_cannot_be_run_fails_with_its_reason_and_can_be_retried() {
     redis.command(&["LPUSH", "bull:tasks:wait", "broken"]).await;
     let bad = [json!("text"), json!({ "group": "default", "contract": 1 }), hello(json!({ "mode": "stream" }))];
     let bad: Vec<_> = bad.into_iter().chain([hello(json!({}))]).map(|data| (data, json!({}))).collect();
-    let ids = add(&redis, &bad).await;
+    let ids = put(&redis, &bad).await;
     for id in &ids {
-        has_ended(&redis, id).await;
+        has_ended(&redis, INBOX, id).await;
     }
     let reason = redis.command(&["HGET", "bull:tasks:broken", "failedReason"]).await.unwrap();
     assert!(reason.contains("not a JSON object"), "{reason}");
@@ -102,14 +90,14 @@ async fn a_job_that_cannot_be_run_fails_with_its_reason_and_can_be_retried() {
     let keys = format!(r#"{{"default":"{WORKER_KEY}"}}"#);
     app.restart_with(&redis.env(&[("WORKER_AUTH_KEYS", &keys)])).await;
     redis.bullmq(INBOX, &["retry", &ids[3]]).await;
-    has_ended(&redis, &ids[3]).await;
+    has_ended(&redis, INBOX, &ids[3]).await;
     assert_eq!(job(&redis, "completed", &ids[3]).await["returnvalue"]["result"]["message"], "Hello Andera!");
 }
 
 #[tokio::test]
 async fn what_was_left_there_before_runs_also_that_of_an_older_version() {
     let (redis, worker) = (Redis::start().await, TestWorker::start(&["--slots", "1"]).await);
-    let lost = add(&redis, &[(hello(json!({})), json!({}))]).await;
+    let lost = put(&redis, &[(hello(json!({})), json!({}))]).await;
     assert_eq!(redis.bullmq(INBOX, &["take"]).await, lost[0], "a worker has died with it");
     let later = json!({ "data": hello(json!({})), "options": { "delay": 500 } });
     let plain = json!({ "data": hello(json!({})) });
@@ -117,7 +105,7 @@ async fn what_was_left_there_before_runs_also_that_of_an_older_version() {
     let left = redis.bullmq4(INBOX, &["add", &json!([later, second, plain]).to_string()]).await;
     let _app = balancer(&redis, &[&worker], &[KEY]).await;
     for id in lost.iter().chain(&ids(&left)) {
-        has_ended(&redis, id).await;
+        has_ended(&redis, INBOX, id).await;
     }
     assert_eq!(redis.bullmq4(INBOX, &["counts"]).await["completed"], 4);
     assert_eq!(worker.started(), 4);
@@ -132,7 +120,7 @@ async fn several_balancers_take_each_job_once_also_when_the_one_that_reads_goes(
     }
     let jobs: Vec<_> = (0..150).map(|_| (hello(json!({})), json!({}))).collect();
     for completed in [150, 300] {
-        add(&redis, &jobs).await;
+        put(&redis, &jobs).await;
         until("all have ended", || async { redis.bullmq(INBOX, &["counts"]).await["completed"] == completed }).await;
         // The first to come is the one that reads.
         apps.remove(0);
@@ -146,7 +134,7 @@ async fn jobs_wait_while_the_queue_is_full_or_the_inbox_paused() {
     let env = [KEY, ("MAX_QUEUED_TASKS", "2")];
     let mut app = TestApp::start_for(&[], &redis.env(&env)).await;
     let jobs: Vec<_> = (0..3).map(|_| (hello(json!({})), json!({}))).collect();
-    add(&redis, &jobs).await;
+    put(&redis, &jobs).await;
     app.waiting("default", 2).await;
     assert_eq!(redis.bullmq(INBOX, &["counts"]).await["waiting"], 1);
     redis.bullmq(INBOX, &["pause"]).await;

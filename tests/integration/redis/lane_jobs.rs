@@ -2,25 +2,12 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{LANE, balancer, hello, sleep};
+use super::{LANE, add, balancer, has_ended, hello, sleep};
 use crate::harness::{Redis, TestApp, TestWorker, WORKER_KEY, until};
 
 const KEY: (&str, &str) = ("WORKER_AUTH_KEY", WORKER_KEY);
-
-async fn add(redis: &Redis, queue: &str, jobs: Value) -> Vec<String> {
-    let ids = redis.bullmq(queue, &["add", &jobs.to_string()]).await;
-    ids.as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect()
-}
-
-async fn has_ended(redis: &Redis, queue: &str, id: &str) {
-    until("the job has ended", || async {
-        let state = redis.bullmq(queue, &["state", id]).await;
-        state == "completed" || state == "failed"
-    })
-    .await;
-}
 
 #[tokio::test]
 async fn its_producer_gets_the_result_or_the_error_also_of_a_lane_that_has_had_no_task() {
