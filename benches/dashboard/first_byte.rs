@@ -15,7 +15,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use crate::scene::{BALANCER_KEY, Scene};
+use crate::programs::BALANCER_KEY;
+use crate::scene::Scene;
 
 /// Longer than anything may take.
 const LIMIT: Duration = Duration::from_mins(1);

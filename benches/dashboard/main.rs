@@ -25,6 +25,8 @@ mod machine;
 #[path = "../throughput/median.rs"]
 mod median;
 mod open_page;
+#[path = "../throughput/programs.rs"]
+mod programs;
 mod report;
 mod scene;
 mod throughput;

@@ -18,9 +18,8 @@ use crate::arguments::Plan;
 use crate::child::Child;
 use crate::cpu::Processes;
 use crate::load::{self, TaskRequest};
+use crate::programs::{self, BALANCER_KEY, WORKER_KEY};
 
-const WORKER_KEY: &str = "bench-worker-key";
-pub(crate) const BALANCER_KEY: &str = "bench-balancer-key";
 const START_TIMEOUT: Duration = Duration::from_mins(2);
 /// Nothing is heard of the tasks for so long: something is wrong.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -176,25 +175,18 @@ fn body_of(n: usize) -> Value {
 }
 
 fn workers(binary: &Path, count: u16) -> Command {
-    let mut command = Command::new(binary);
-    command
-        .args(["worker", "--port", "0", "--ws-port", "0", "--list", "workers.json", "--count", &count.to_string()])
-        .args(["--group", "bench", "--contract", "1", "--slots", "8", "--tag", "zone=bench"])
-        .args(["--auth-key", WORKER_KEY, "--lb-auth-key", BALANCER_KEY])
-        .env("LOG_LEVEL", "warn");
+    let mut command = programs::worker(binary);
+    command.args(["--port", "0", "--ws-port", "0", "--list", "workers.json", "--count", &count.to_string()]).args([
+        "--slots",
+        "8",
+        "--tag",
+        "zone=bench",
+    ]);
     command
 }
 
 fn balancer(binary: &Path, address: SocketAddr, queue: &str) -> Command {
-    let mut command = Command::new(binary);
-    command
-        .arg("serve")
-        .env("LB_AUTH_KEY", BALANCER_KEY)
-        .env("HOST", address.ip().to_string())
-        .env("PORT", address.port().to_string())
-        .env("WORKERS_FILE", "workers.json")
-        .env("QUEUE", queue)
-        .env("DATA_DIR", "data")
-        .env("LOG_LEVEL", "warn");
+    let mut command = programs::balancer(binary, address);
+    command.env("QUEUE", queue).env("DATA_DIR", "data");
     command
 }

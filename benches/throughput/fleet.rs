@@ -19,6 +19,7 @@ use crate::child::Child;
 use crate::cpu::Processes;
 use crate::load::{self, TaskRequest, Window};
 use crate::nginx;
+use crate::programs::{self, BALANCER_KEY, WORKER_KEY};
 use crate::report::Sample;
 
 /// The names of what is measured, as the table shows them.
@@ -26,8 +27,6 @@ const WORKER: &str = "worker alone";
 pub(crate) const NGINX: &str = "nginx";
 const BALANCER: &str = "andera-lb";
 
-const WORKER_KEY: &str = "bench-worker-key";
-const BALANCER_KEY: &str = "bench-balancer-key";
 /// More than there are ever clients, so that nothing waits for a slot.
 const SLOTS: &str = "256";
 const BODY: &str = r#"{"group":"bench","function":"hello","contract":1,"input":{"name":"bench"}}"#;
@@ -82,8 +81,10 @@ impl Fleet {
             request: request(worker_address, [("authorization", WORKER_KEY), ("x-lb-auth", BALANCER_KEY)])?,
             proxy: None,
         };
-        let mut worker =
-            Child::start("worker", &mut worker_command(binary, worker_address, socket_address), folder.path())?;
+        let mut command = programs::worker(binary);
+        let (port, socket_port) = (worker_address.port().to_string(), socket_address.port().to_string());
+        command.args(["--port", &port, "--ws-port", &socket_port, "--slots", SLOTS]);
+        let mut worker = Child::start("worker", &mut command, folder.path())?;
         wait_until_ready(&worker_target, &mut worker).await?;
 
         let mut fleet = Self { targets: Vec::new(), base: 0, proxies: Vec::new(), worker, folder };
@@ -134,7 +135,7 @@ impl Fleet {
     async fn add_balancer(&mut self, binary: &Path, name: String, env: &[(&str, &str)]) -> Result<()> {
         let [address] = free_addresses()?;
         let request = request(address, [("authorization", BALANCER_KEY), ("x-wr-auth", WORKER_KEY)])?;
-        let mut command = balancer_command(binary, address);
+        let mut command = programs::balancer(binary, address);
         command.envs(env.iter().copied());
         command.env("DATA_DIR", format!("data-{}", self.proxies.len()));
         self.add(Target { name, address, request, proxy: None }, &mut command).await
@@ -215,29 +216,6 @@ async fn wait_until_ready(target: &Target, child: &mut Child) -> Result<()> {
         }
         sleep(Duration::from_millis(50)).await;
     }
-}
-
-fn worker_command(binary: &Path, address: SocketAddr, socket_address: SocketAddr) -> Command {
-    let mut command = Command::new(binary);
-    command
-        .arg("worker")
-        .args(["--port", &address.port().to_string(), "--ws-port", &socket_address.port().to_string()])
-        .args(["--group", "bench", "--contract", "1", "--slots", SLOTS])
-        .args(["--auth-key", WORKER_KEY, "--lb-auth-key", BALANCER_KEY])
-        .env("LOG_LEVEL", "warn");
-    command
-}
-
-fn balancer_command(binary: &Path, address: SocketAddr) -> Command {
-    let mut command = Command::new(binary);
-    command
-        .arg("serve")
-        .env("LB_AUTH_KEY", BALANCER_KEY)
-        .env("HOST", address.ip().to_string())
-        .env("PORT", address.port().to_string())
-        .env("WORKERS_FILE", "workers.json")
-        .env("LOG_LEVEL", "warn");
-    command
 }
 
 fn request(address: SocketAddr, keys: [(&str, &str); 2]) -> Result<TaskRequest> {

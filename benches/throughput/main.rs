@@ -22,6 +22,7 @@ mod load;
 mod machine;
 mod median;
 mod nginx;
+mod programs;
 mod report;
 
 use std::path::Path;

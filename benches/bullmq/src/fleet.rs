@@ -18,11 +18,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::child::Child;
 use crate::cpu::Processes;
 use crate::load::{self, TaskRequest, Window};
+use crate::programs::{self, BALANCER_KEY, WORKER_KEY};
 use crate::report::Sample;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
-const WORKER_KEY: &str = "bench-worker-key";
-const BALANCER_KEY: &str = "bench-balancer-key";
 const BODY: &str = r#"{"group":"bench","function":"hello","contract":1,"input":{"name":"bench"}}"#;
 
 /// A Redis without persistence; it stops when this is dropped.
@@ -69,26 +68,15 @@ impl Fleet {
         let folder = tempfile::tempdir()?;
         let redis = Redis::start().await?;
         let (port, socket_port) = (free_port()?.to_string(), free_port()?.to_string());
-        let mut command = Command::new(binary);
-        command
-            .args(["worker", "--port", &port, "--ws-port", &socket_port, "--group", "bench", "--contract", "1"])
-            .args(["--slots", "256", "--auth-key", WORKER_KEY, "--lb-auth-key", BALANCER_KEY])
-            .env("LOG_LEVEL", "warn");
+        let mut command = programs::worker(binary);
+        command.args(["--port", &port, "--ws-port", &socket_port, "--slots", "256"]);
         let worker = Child::start("worker", &mut command, folder.path())?;
         fs::write(folder.path().join("workers.json"), format!("[\"http://127.0.0.1:{port}\"]"))?;
         let mut balancers = Vec::new();
         for n in 0..count {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-            let mut command = Command::new(binary);
-            command
-                .arg("serve")
-                .env("LB_AUTH_KEY", BALANCER_KEY)
-                .env("HOST", "127.0.0.1")
-                .env("PORT", address.port().to_string())
-                .env("QUEUE", "redis")
-                .env("REDIS_URL", redis.url())
-                .env("DATA_DIR", format!("data-{n}"))
-                .env("LOG_LEVEL", "warn");
+            let mut command = programs::balancer(binary, address);
+            command.env("QUEUE", "redis").env("REDIS_URL", redis.url()).env("DATA_DIR", format!("data-{n}"));
             balancers.push((address, Child::start(&format!("balancer-{n}"), &mut command, folder.path())?));
         }
         for (address, balancer) in &balancers {

@@ -23,6 +23,8 @@ mod looped;
 mod machine;
 #[path = "../../throughput/median.rs"]
 mod median;
+#[path = "../../throughput/programs.rs"]
+mod programs;
 mod report;
 
 use std::path::PathBuf;
