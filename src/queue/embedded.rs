@@ -1,15 +1,16 @@
 //! The queue on this machine's disk: one process, one directory, no service.
 //!
-//! Every change of the [ledger](super::ledger) goes to a log, and is in it before anybody is told of it. One thread writes; what comes
-//! while it writes goes into its next group, so that the cost of a write is shared by whoever waits for it.
+//! Every change of the [ledger](super::ledger) goes to a log, and is in it before anybody is told of it. One writes at a time; what comes
+//! meanwhile goes into the next group, so that the cost of a write is shared by whoever waits for it.
 //!
-//! - `journal`: what is on its way to the log; `writer`: the thread; `log`, `files`: groups, on segment files; `frame`, `codec`: what
+//! - `journal`: what is on its way to the log; `desk`: who writes it; `writer`: how; `log`, `files`: groups, on segment files; `frame`, `codec`: what
 //!   is in a group; `space`: how much of which file is of use still.
 //! - `recovery`: from the log back to the ledger; `reader`: what the ledger has let go of; `lock`: one process a directory;
 //!   `reserve`: room for the ends of tasks on a full disk.
 //! - `doctor`: what can be done about a log that is damaged, while no balancer runs on it.
 
 mod codec;
+mod desk;
 mod doctor;
 mod error;
 mod files;
@@ -33,6 +34,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::doctor::{Damage, Doctor, Findings, LogFile, Repaired, TaskCounts, TornTail, UnreadableTask};
+use self::desk::{Desk, WriterThread};
 pub use self::error::OpenError;
 use self::files::Files;
 use self::journal::{Health, Journal};
@@ -40,7 +42,7 @@ use self::lock::DirectoryLock;
 use self::reader::Reader;
 use self::reserve::Reserve;
 use self::sizes::Sizes;
-use self::writer::{Writer, WriterThread};
+use self::writer::Writer;
 use super::ledger::{Found, Ledger, Place, Seen, Stored, Taken};
 use super::{Claim, ClaimRequest, QueueError, QueueLimits, Sealer, Settlement};
 use crate::config::Durability;
@@ -53,9 +55,10 @@ const QUEUE: &str = "queue";
 #[derive(Debug)]
 pub struct EmbeddedQueue {
     // Dropped first: it finishes what is on its way to the log.
-    _writer: WriterThread,
+    _thread: WriterThread,
     ledger: Arc<Ledger<Journal>>,
     journal: Arc<Journal>,
+    desk: Arc<Desk>,
     reader: Reader,
     _lock: DirectoryLock,
 }
@@ -104,8 +107,9 @@ impl EmbeddedQueue {
         let sealer = Arc::new(sealer);
         let reader = Reader::new(log.reader(), Arc::clone(&sealer));
         let writer = Writer::new(Arc::clone(&ledger), log, sealer, space, reserve, sizes.step);
-        let writer = writer.start().map_err(|error| OpenError::io("cannot start a thread for", &directory, error))?;
-        Ok(Self { _writer: writer, ledger, journal, reader, _lock: lock })
+        let desk = Desk::new(Arc::clone(&journal), writer);
+        let thread = desk.start().map_err(|error| OpenError::io("cannot start a thread for", &directory, error))?;
+        Ok(Self { _thread: thread, ledger, journal, desk, reader, _lock: lock })
     }
 
     /// The claim of a task that was taken, once that is in the log. `None` if the task cannot be read: it has failed then.
@@ -113,14 +117,14 @@ impl EmbeddedQueue {
         let (lease, standing) = (taken.lease.clone(), taken.standing);
         let mut stored = match taken.found {
             Found::Here { spec, last_attempt } => {
-                self.journal.flushed().await?;
+                self.desk.flushed().await?;
                 return Ok(Some(Claim::of(lease, &standing, spec, last_attempt)));
             }
             Found::Stored(stored) => *stored,
         };
         let detail = loop {
             let tried = stored.task;
-            match self.journal.load(stored).await {
+            match self.desk.load(stored).await {
                 Err(journal::LoadError::Read(error)) => match self.moved(lease.task, tried) {
                     Some(elsewhere) => stored = elsewhere,
                     None => break Err(error),
@@ -140,7 +144,7 @@ impl EmbeddedQueue {
                 let error = format!("What is stored of the task cannot be read: {error}").into();
                 let code = ErrorCode::Internal;
                 self.ledger.settle(&lease, Settlement::Fail { attempt: None, error, code, result: None })?;
-                self.journal.flushed().await?;
+                self.desk.flushed().await?;
                 Ok(None)
             }
         }

@@ -2,17 +2,18 @@
 
 use std::mem;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use super::desk::Wait;
 use super::log::ReadError;
 use crate::queue::QueueError;
 use crate::queue::ledger::{Detail, Note, Store, Stored};
 
 /// What an answer of the writer may be.
-type Written = Result<(), QueueError>;
+pub(super) type Written = Result<(), QueueError>;
 /// What a read of the writer gives.
 pub(super) type Loaded = Result<Detail, LoadError>;
 
@@ -38,6 +39,11 @@ pub(super) enum Health {
     Failing,
 }
 
+/// Whoever waited so long after the last batch was taken, with nobody else in that one, is taken to be alone.
+const COMPANY: Duration = Duration::from_micros(100);
+/// A note without what is of no fixed size.
+const NOTE_BYTES: usize = 256;
+
 /// What is on its way to the log: notes, and whoever waits for them to be there. Bounded by its callers, since each waits for its own.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -46,27 +52,34 @@ pub(super) struct Journal {
     health: AtomicU8,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pending {
     batch: Batch,
-    /// The writer is at work on an earlier batch.
+    /// An earlier batch is being written.
     writing: bool,
-    /// The writer waits to be told of work.
+    /// The thread waits to be called.
     parked: bool,
+    /// The thread was called while it was busy.
+    called: bool,
     closed: bool,
+    /// When the last batch was taken, and whether more than one had waited for it.
+    taken: Instant,
+    crowded: bool,
 }
 
-/// What the writer does in one go.
+/// What is written in one go.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) notes: Vec<Note>,
+    /// Of the notes, roughly.
+    bytes: usize,
     pub(super) waiters: Vec<oneshot::Sender<Written>>,
     pub(super) reads: Vec<(Stored, oneshot::Sender<Loaded>)>,
 }
 
 impl Batch {
-    pub(super) const fn is_empty(&self) -> bool {
-        self.notes.is_empty() && self.waiters.is_empty() && self.reads.is_empty()
+    const fn is_empty(&self) -> bool {
+        self.notes.is_empty() && self.has_no_waiters()
     }
 
     const fn has_no_waiters(&self) -> bool {
@@ -84,18 +97,18 @@ impl Batch {
     }
 }
 
-/// What the writer finds.
-pub(super) enum Work {
-    Batch(Batch),
-    /// Nothing for a while.
-    Idle,
-    /// Nothing, and nothing more to come.
-    Closed,
-}
-
 impl Default for Journal {
     fn default() -> Self {
-        Self { pending: Mutex::default(), arrived: Condvar::new(), health: AtomicU8::new(Health::Good as u8) }
+        let pending = Pending {
+            batch: Batch::default(),
+            writing: false,
+            parked: false,
+            called: false,
+            closed: false,
+            taken: Instant::now(),
+            crowded: false,
+        };
+        Self { pending: Mutex::new(pending), arrived: Condvar::new(), health: AtomicU8::new(Health::Good as u8) }
     }
 }
 
@@ -103,50 +116,35 @@ impl Store for Journal {
     const KEEPS: bool = true;
 
     fn note(&self, note: Note) {
-        // Whoever noted something waits for it: the writer is woken then.
-        self.pending.lock().batch.notes.push(note);
+        let bytes = NOTE_BYTES + note.payload();
+        // Whoever noted something waits for it, and sees to it then.
+        let mut pending = self.pending.lock();
+        pending.batch.bytes += bytes;
+        pending.batch.notes.push(note);
     }
 }
 
 impl Journal {
-    /// Waits until everything noted so far is in the log.
-    pub(super) async fn flushed(&self) -> Written {
-        let (waiter, written) = oneshot::channel();
-        let first = {
-            let mut pending = self.pending.lock();
-            if pending.batch.is_empty() && !pending.writing {
-                return Ok(());
-            }
-            let first = pending.batch.has_no_waiters();
-            pending.batch.waiters.push(waiter);
-            first
-        };
-        self.wake_writer(first).await;
-        written.await.unwrap_or_else(|_| Err(stopped()))
-    }
-
-    /// Wakes the writer for a batch, once whatever else is ready to run on this thread has added to it: under load a group is as
-    /// large as what comes in at once, and a wake serves all of it; without load nothing else is ready.
-    async fn wake_writer(&self, first: bool) {
-        if !first {
-            return;
+    /// `waiter` is told when everything noted so far is in the log.
+    pub(super) fn wait_for(&self, waiter: oneshot::Sender<Written>) -> Wait {
+        let mut pending = self.pending.lock();
+        if pending.batch.is_empty() && !pending.writing {
+            return Wait::Over;
         }
-        let wake = Wake(self);
-        tokio::task::yield_now().await;
-        drop(wake);
+        let first = pending.batch.has_no_waiters();
+        pending.batch.waiters.push(waiter);
+        if !first {
+            return Wait::Later;
+        }
+        Wait::First { alone: !pending.crowded && pending.taken.elapsed() > COMPANY }
     }
 
-    /// Reads the detail of a task, once everything noted so far is in the log.
-    pub(super) async fn load(&self, stored: Stored) -> Loaded {
-        let (reader, loaded) = oneshot::channel();
-        let first = {
-            let mut pending = self.pending.lock();
-            let first = pending.batch.has_no_waiters();
-            pending.batch.reads.push((stored, reader));
-            first
-        };
-        self.wake_writer(first).await;
-        loaded.await.unwrap_or_else(|_| Err(stopped().into()))
+    /// `reader` gets the detail of a task once everything noted so far is in the log. Says whether it is the first to wait.
+    pub(super) fn read(&self, stored: Stored, reader: oneshot::Sender<Loaded>) -> bool {
+        let mut pending = self.pending.lock();
+        let first = pending.batch.has_no_waiters();
+        pending.batch.reads.push((stored, reader));
+        first
     }
 
     /// Whether new tasks may come in.
@@ -170,20 +168,56 @@ impl Journal {
         self.health.store(health as u8, Ordering::Relaxed);
     }
 
-    /// Takes what has come since; waits for it up to `patience`. What was taken before is done.
-    pub(super) fn take(&self, patience: Duration) -> Work {
+    /// Waits up to `patience` for the thread to be called. `false` once there is nothing, and nothing more to come.
+    pub(super) fn await_work(&self, patience: Duration) -> bool {
         let mut pending = self.pending.lock();
-        pending.writing = false;
-        if pending.batch.is_empty() && !pending.closed {
+        if pending.batch.has_no_waiters() && !pending.closed && !pending.called {
             pending.parked = true;
             let _ = self.arrived.wait_for(&mut pending, patience);
             pending.parked = false;
         }
-        if pending.batch.is_empty() {
-            return if pending.closed { Work::Closed } else { Work::Idle };
+        pending.called = false;
+        !(pending.closed && pending.batch.is_empty())
+    }
+
+    /// Calls the thread.
+    pub(super) fn call(&self) {
+        let mut pending = self.pending.lock();
+        pending.called = true;
+        if mem::take(&mut pending.parked) {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Takes what has come since.
+    pub(super) fn take(&self) -> Option<Batch> {
+        self.take_if(|_| true)
+    }
+
+    /// Takes what has come since, if nobody wants to read and it is not more than that many bytes.
+    pub(super) fn take_small(&self, most: usize) -> Option<Batch> {
+        self.take_if(|batch| batch.reads.is_empty() && batch.bytes <= most)
+    }
+
+    fn take_if(&self, wanted: impl FnOnce(&Batch) -> bool) -> Option<Batch> {
+        let mut pending = self.pending.lock();
+        if pending.batch.is_empty() || !wanted(&pending.batch) {
+            return None;
         }
         pending.writing = true;
-        Work::Batch(mem::take(&mut pending.batch))
+        pending.taken = Instant::now();
+        pending.crowded = pending.batch.waiters.len() > 1;
+        Some(mem::take(&mut pending.batch))
+    }
+
+    /// What was taken is written.
+    pub(super) fn done(&self) {
+        self.pending.lock().writing = false;
+    }
+
+    /// Whether nobody waits for what has not been taken.
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending.lock().batch.has_no_waiters()
     }
 
     /// Tells everybody who waits for what was not even taken that it cannot be written for now.
@@ -202,18 +236,7 @@ impl Journal {
     }
 }
 
-/// Wakes the writer when dropped: also if the one who was to do it goes away meanwhile.
-struct Wake<'a>(&'a Journal);
-
-impl Drop for Wake<'_> {
-    fn drop(&mut self) {
-        let mut pending = self.0.pending.lock();
-        if !pending.batch.is_empty() && mem::take(&mut pending.parked) {
-            self.0.arrived.notify_one();
-        }
-    }
-}
-
-fn stopped() -> QueueError {
+/// The error of those who wait for a queue that has stopped.
+pub(super) fn stopped() -> QueueError {
     QueueError::Unavailable("it has stopped".to_owned())
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use wal_db::{Lsn, OpenPolicy, Wal, WalConfig, WalError, WalStore};
 
@@ -16,6 +17,11 @@ use crate::queue::ledger::Place;
 pub(super) const GROUP_HEADER: u64 = 8;
 /// The largest group; a body may be as large as `REQUEST_BODY_LIMIT`.
 pub(super) const LARGEST_GROUP: u32 = u32::MAX / 2;
+
+/// A group that takes longer than that has waited for the disk.
+const SLOW: Duration = Duration::from_millis(5);
+/// How long the disk is taken to be slow then.
+const WARINESS: Duration = Duration::from_secs(2);
 
 /// A group that was written.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +45,8 @@ pub(super) struct Log {
     broken: bool,
     /// Bytes of a torn group that were cut off the end when the log was opened.
     torn: u64,
+    /// Until when the disk is taken to be slow: a group has taken long.
+    slow: Option<Instant>,
 }
 
 /// The log, for whoever reads single entries.
@@ -67,7 +75,7 @@ impl Log {
         let wal =
             Wal::with_store_and_config(files.clone(), config).map_err(|error| open_error(directory, files, error))?;
         let torn = wal.truncated_on_open();
-        let mut log = Self { wal, files: files.clone(), durability, last: Lsn::new(0), broken: false, torn };
+        let mut log = Self { wal, files: files.clone(), durability, last: Lsn::new(0), broken: false, torn, slow: None };
         let mut found = 0_u64;
         for record in log.wal.iter().map_err(|error| open_error(directory, files, error))? {
             let record = record.map_err(|error| open_error(directory, files, error))?;
@@ -106,10 +114,17 @@ impl Log {
         LogReader(self.files.clone())
     }
 
+    /// Whether a group is written without waiting for the disk, as far as can be told: the system takes it over at once as a rule, and
+    /// makes its writers wait when it has taken over too much.
+    pub(super) fn is_quick(&self) -> bool {
+        self.durability == Durability::System && self.slow.is_none_or(|until| until <= Instant::now())
+    }
+
     /// Adds a group: in the system's hands, or on the disk itself, when this returns. After an error the log is as it was before.
     pub(super) fn append(&mut self, entries: &[u8]) -> io::Result<Group> {
         self.cut_failed()?;
         self.broken = true;
+        let began = Instant::now();
         let start = self.wal.append(entries).and_then(|start| {
             if self.durability == Durability::Disk {
                 // What a failed sync has left in the system's hands is not written by the next one: the group is written anew.
@@ -117,6 +132,10 @@ impl Log {
             }
             Ok(start)
         });
+        let ended = Instant::now();
+        if ended - began > SLOW {
+            self.slow = Some(ended + WARINESS);
+        }
         match start {
             Ok(start) => {
                 self.broken = false;

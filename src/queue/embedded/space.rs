@@ -45,11 +45,16 @@ impl Space {
     /// Takes out the files at the beginning that hold nothing of use; says where the log may begin then.
     pub(super) fn cut(&mut self) -> Option<u64> {
         let mut cut = None;
-        while self.files.len() > 1 && self.files.first_key_value().is_some_and(|(_, bytes)| *bytes == 0) {
+        while self.can_be_cut() {
             self.files.pop_first();
             cut = self.files.first_key_value().map(|(start, _)| *start);
         }
         cut
+    }
+
+    /// Whether there are files at the beginning that hold nothing of use.
+    pub(super) fn can_be_cut(&self) -> bool {
+        self.files.len() > 1 && self.files.first_key_value().is_some_and(|(_, bytes)| *bytes == 0)
     }
 
     /// The oldest file, from its first group to that of the next one, if the log is much larger than what is of use in it.

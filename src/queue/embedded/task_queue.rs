@@ -51,7 +51,7 @@ impl TaskQueue for EmbeddedQueue {
         self.journal.admit()?;
         let unanswered = self.unanswered(&task.spec.lane, None);
         let added = self.ledger.add(task, None);
-        let flushed = self.journal.flushed().await;
+        let flushed = self.desk.flushed().await;
         unanswered.answered();
         let (enqueued, _) = added?;
         flushed.map(|()| enqueued)
@@ -81,7 +81,7 @@ impl TaskQueue for EmbeddedQueue {
         let unanswered = self.unanswered(&lane, taken.as_ref().map(|taken| &taken.lease));
         let claim = match taken {
             Some(taken) => self.claim_of(taken).await,
-            None => self.journal.flushed().await.map(|()| None),
+            None => self.desk.flushed().await.map(|()| None),
         };
         unanswered.answered();
         claim.map(|claim| (enqueued, claim))
@@ -108,7 +108,7 @@ impl TaskQueue for EmbeddedQueue {
 
     async fn settle(&self, lease: &Lease, settlement: Settlement) -> Result<Settled, QueueError> {
         let settled = self.ledger.settle(lease, settlement)?;
-        self.journal.flushed().await?;
+        self.desk.flushed().await?;
         Ok(settled)
     }
 
@@ -127,7 +127,7 @@ impl TaskQueue for EmbeddedQueue {
         let settled = self.ledger.settle(lease, settlement);
         // Whoever waits for the claim to be written has waited for the settlement.
         let claimed = self.claim_head(&lease.lane, &request).await;
-        match (settled, self.journal.flushed().await) {
+        match (settled, self.desk.flushed().await) {
             (Ok(_), Err(error)) => (Err(error), claimed),
             (settled, _) => (settled, claimed),
         }
@@ -135,7 +135,7 @@ impl TaskQueue for EmbeddedQueue {
 
     async fn release(&self, lease: &Lease, interrupted: bool) -> Result<Released, QueueError> {
         let released = self.ledger.release(lease, interrupted)?;
-        self.journal.flushed().await?;
+        self.desk.flushed().await?;
         Ok(released)
     }
 
@@ -146,32 +146,32 @@ impl TaskQueue for EmbeddedQueue {
 
     async fn cancel(&self, id: TaskId, ending: Settlement) -> Result<Cancelled, QueueError> {
         let cancelled = self.ledger.cancel(id, ending);
-        self.journal.flushed().await?;
+        self.desk.flushed().await?;
         Ok(cancelled)
     }
 
     async fn promote(&self, id: TaskId) -> Result<bool, QueueError> {
         let promoted = self.ledger.promote(id);
-        self.journal.flushed().await?;
+        self.desk.flushed().await?;
         Ok(promoted)
     }
 
     async fn requeue(&self, id: TaskId, expires_at: Timestamp) -> Result<Requeued, QueueError> {
         self.journal.admit()?;
         let requeued = self.ledger.requeue(id, expires_at)?;
-        self.journal.flushed().await?;
+        self.desk.flushed().await?;
         Ok(requeued)
     }
 
     async fn reprioritize(&self, id: TaskId, priority: Option<Priority>) -> Result<bool, QueueError> {
         let changed = self.ledger.reprioritize(id, priority);
-        self.journal.flushed().await?;
+        self.desk.flushed().await?;
         Ok(changed)
     }
 
     async fn get(&self, id: TaskId) -> Result<Option<TaskRecord>, QueueError> {
         // What is shown is not to be taken back by a crash.
-        self.journal.flushed().await?;
+        self.desk.flushed().await?;
         for _ in 0..READ_TRIES {
             let Some(look) = self.ledger.look(id) else { return Ok(None) };
             if let Some(record) = self.records(vec![look]).await?.pop() {
@@ -203,32 +203,32 @@ impl TaskQueue for EmbeddedQueue {
 
     async fn set_paused(&self, lane: &LaneKey, paused: bool) -> Result<(), QueueError> {
         self.ledger.set_paused(lane, paused);
-        self.journal.flushed().await
+        self.desk.flushed().await
     }
 
     async fn purge(&self, filter: &TaskFilter) -> Result<u64, QueueError> {
         let purged = self.ledger.purge(filter, self).await;
-        self.journal.flushed().await?;
+        self.desk.flushed().await?;
         purged
     }
 
     async fn forget(&self, id: TaskId) -> Result<bool, QueueError> {
         let ended = self.get(id).await?.and_then(|record| record.finished_at);
         let forgotten = ended.is_some_and(|at| self.ledger.purge_one(id, at));
-        self.journal.flushed().await?;
+        self.desk.flushed().await?;
         Ok(forgotten)
     }
 
     async fn owed_notices(&self, after: Option<OwedNotice>, limit: usize) -> Result<Vec<OwedNotice>, QueueError> {
         let owed = self.ledger.owed_notices(after, limit);
         // Nobody is told of an ending that a crash may still take back.
-        self.journal.flushed().await?;
+        self.desk.flushed().await?;
         Ok(owed)
     }
 
     async fn notice_done(&self, notice: OwedNotice) -> Result<(), QueueError> {
         self.ledger.notice_done(&notice);
-        self.journal.flushed().await
+        self.desk.flushed().await
     }
 
     async fn ping(&self) -> Result<(), QueueError> {
@@ -247,7 +247,7 @@ impl TaskQueue for EmbeddedQueue {
 impl EmbeddedQueue {
     /// The answers, once what they tell is in the log.
     async fn all_flushed<T>(&self, mut answers: Vec<Result<T, QueueError>>) -> Vec<Result<T, QueueError>> {
-        if let Err(error) = self.journal.flushed().await {
+        if let Err(error) = self.desk.flushed().await {
             answers.iter_mut().filter(|answer| answer.is_ok()).for_each(|answer| *answer = Err(error.clone()));
         }
         answers

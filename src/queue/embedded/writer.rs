@@ -1,4 +1,4 @@
-//! The one who writes the log: one thread, a group of changes at a time.
+//! What is done to write the log: a group of changes at a time.
 
 mod tidy;
 mod trouble;
@@ -7,14 +7,13 @@ mod trouble;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
-use std::{mem, thread};
+use std::{io, mem, vec};
 
 use self::tidy::Tidy;
 use self::trouble::Trouble;
 use super::codec;
 use super::frame::FrameError;
-use super::journal::{Batch, Journal, Work};
+use super::journal::{Batch, Journal};
 use super::log::{Group, Log};
 use super::reader::Reader;
 use super::reserve::Reserve;
@@ -25,8 +24,8 @@ use crate::task::TaskId;
 
 /// A group ends after so many bytes: what waits behind it is not held up for long.
 const GROUP_BYTES: usize = 4 << 20;
-/// How long to wait for work before looking after the log itself.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// A batch of not more than that is written by whoever waits for it: it is a copy within memory, of some microseconds.
+const SMALL_BYTES: usize = 256 << 10;
 
 /// The one who writes the log.
 pub(super) struct Writer {
@@ -40,6 +39,20 @@ pub(super) struct Writer {
     reserve: Reserve,
     buffer: Vec<u8>,
     marks: Vec<Mark>,
+    /// What somebody began to write and could not.
+    unfinished: Option<Job>,
+}
+
+/// A batch, and what of it is still to be written.
+struct Job {
+    notes: vec::IntoIter<Note>,
+    batch: Batch,
+}
+
+impl Job {
+    fn of(mut batch: Batch) -> Self {
+        Self { notes: mem::take(&mut batch.notes).into_iter(), batch }
+    }
 }
 
 /// An entry in the buffer whose place the books want to know.
@@ -49,24 +62,6 @@ struct Mark {
     version: u32,
     part: Part,
     range: std::ops::Range<usize>,
-}
-
-/// The thread at work; stopped and waited for when this is dropped.
-#[derive(Debug)]
-pub(super) struct WriterThread {
-    journal: Arc<Journal>,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl Drop for WriterThread {
-    fn drop(&mut self) {
-        self.journal.close();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that writes the queue's log broke down");
-        }
-    }
 }
 
 impl Writer {
@@ -81,49 +76,70 @@ impl Writer {
         let journal = Arc::clone(ledger.store());
         let reader = Reader::new(log.reader(), Arc::clone(&sealer));
         let (tidy, buffer, marks) = (Tidy::new(step), Vec::new(), Vec::new());
-        Self { ledger, journal, log, reader, sealer, space, tidy, reserve, buffer, marks }
+        Self { ledger, journal, log, reader, sealer, space, tidy, reserve, buffer, marks, unfinished: None }
     }
 
-    /// Begins the work on a thread of its own.
-    pub(super) fn start(self) -> std::io::Result<WriterThread> {
-        let journal = Arc::clone(&self.journal);
-        let thread = thread::Builder::new().name("queue-log".to_owned()).spawn(move || self.run())?;
-        Ok(WriterThread { journal, thread: Some(thread) })
-    }
-
-    fn run(mut self) {
-        loop {
-            match self.journal.take(PATIENCE) {
-                Work::Batch(batch) => self.work(batch),
-                Work::Idle => {}
-                Work::Closed => return,
+    /// What the thread does when it is called, and every now and then: writes what there is, however often it takes, answers whoever
+    /// waited for it, and looks after the log.
+    pub(super) fn work(&mut self) {
+        if let Some(mut job) = self.unfinished.take().or_else(|| self.journal.take().map(Job::of)) {
+            let mut trouble = Trouble::default();
+            while let Err(error) = self.write(&mut job) {
+                if !trouble.met(&error, &self.journal, &mut self.reserve, &mut job.batch) {
+                    return;
+                }
             }
+            trouble.over(&self.journal, &self.reserve);
+            // Before anybody is answered: what follows a change that got through is not refused.
             self.look_after_room();
-            self.tidy_up();
+            self.answer(job.batch);
         }
+        self.look_after_room();
+        self.tidy_up();
     }
 
-    /// Writes a batch, in one group unless it is large; then answers whoever waited for it.
-    fn work(&mut self, mut batch: Batch) {
-        let mut notes = mem::take(&mut batch.notes).into_iter().peekable();
-        while notes.peek().is_some() {
-            while self.buffer.len() < GROUP_BYTES
-                && let Some(note) = notes.next()
-            {
-                self.write_down(note);
-            }
-            if !self.write_group(&mut batch) {
-                return;
-            }
+    /// Writes what there is if that cannot take long, and answers whoever waited for it. `false` if there is something for the thread
+    /// to do.
+    pub(super) fn write_here(&mut self) -> bool {
+        if !self.log.is_quick() || !self.reserve.is_held() || self.unfinished.is_some() {
+            return false;
         }
-        // Before anybody is answered: what follows a change that got through is not refused.
-        self.look_after_room();
+        let Some(batch) = self.journal.take_small(SMALL_BYTES) else { return self.journal.is_idle() };
+        let mut job = Job::of(batch);
+        if self.write(&mut job).is_err() {
+            // The thread knows what to do about it.
+            self.unfinished = Some(job);
+            return false;
+        }
+        self.answer(job.batch);
+        !self.has_to_tidy()
+    }
+
+    fn answer(&mut self, batch: Batch) {
+        self.journal.done();
         for waiter in batch.waiters {
             // Whoever asked may be gone.
             let _ = waiter.send(Ok(()));
         }
         for (stored, answer) in batch.reads {
             let _ = answer.send(self.reader.load(stored).map_err(Into::into));
+        }
+    }
+
+    /// Writes what is left of a job, in one group unless it is large. After an error it can be called again, and goes on.
+    fn write(&mut self, job: &mut Job) -> io::Result<()> {
+        loop {
+            while self.buffer.len() < GROUP_BYTES
+                && let Some(note) = job.notes.next()
+            {
+                self.write_down(note);
+            }
+            if self.buffer.is_empty() {
+                return Ok(());
+            }
+            let group = self.log.append(&self.buffer)?;
+            self.take_down(group);
+            self.buffer.clear();
         }
     }
 
@@ -159,33 +175,6 @@ impl Writer {
     ) -> Result<(), FrameError> {
         self.marks.push(Mark { entry, id, version, part, range: range? });
         Ok(())
-    }
-
-    /// Writes what is in the buffer, however often it takes; whoever waits is told if it takes long. `false` if the store is closed
-    /// before it succeeds.
-    fn write_group(&mut self, batch: &mut Batch) -> bool {
-        let buffer = mem::take(&mut self.buffer);
-        let mut trouble = Trouble::default();
-        let group = loop {
-            if buffer.is_empty() {
-                break None;
-            }
-            match self.log.append(&buffer) {
-                Ok(group) => break Some(group),
-                Err(error) => {
-                    if !trouble.met(&error, &self.journal, &mut self.reserve, batch) {
-                        return false;
-                    }
-                }
-            }
-        };
-        trouble.over(&self.journal, &self.reserve);
-        if let Some(group) = group {
-            self.take_down(group);
-        }
-        self.buffer = buffer;
-        self.buffer.clear();
-        true
     }
 
     /// Tells the books where everything is.

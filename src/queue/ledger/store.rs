@@ -38,6 +38,17 @@ pub(in crate::queue) enum Note {
     Paused { lane: LaneKey, paused: bool },
 }
 
+impl Note {
+    /// Bytes of clients and workers in it.
+    pub(in crate::queue) fn payload(&self) -> usize {
+        match self {
+            Self::Added { spec, .. } => spec.body.len(),
+            Self::Changed { end: Some(End { result: Some(result), .. }), .. } => result.body.len(),
+            Self::Changed { .. } | Self::Forgotten { .. } | Self::Paused { .. } => 0,
+        }
+    }
+}
+
 /// No store: everything stays in memory.
 #[derive(Debug)]
 pub(in crate::queue) struct NoStore;

@@ -1,5 +1,7 @@
 //! Tidying up at a moment of the test's choosing: no thread runs.
 
+use std::time::Duration;
+
 use super::*;
 use crate::config::{Durability, Settings};
 use crate::queue::conformance::{Bench, complete, limits};
@@ -16,8 +18,7 @@ fn sealer() -> Sealer {
 
 impl Writer {
     fn writes(&mut self) {
-        let Work::Batch(batch) = self.journal.take(Duration::ZERO) else { panic!("there is something to write") };
-        self.work(batch);
+        assert!(self.write_here(), "there is something to write, and nothing else to do");
     }
 
     /// Copies everything to the end of the log.

@@ -35,6 +35,11 @@ impl Writer {
         }
     }
 
+    /// Whether there is something to tidy up.
+    pub(super) fn has_to_tidy(&self) -> bool {
+        self.tidy.cut.is_some() || self.tidy.from.is_some() || self.space.can_be_cut() || self.space.wasteful().is_some()
+    }
+
     /// Cuts off what holds nothing of use.
     fn cut(&mut self) -> io::Result<()> {
         if let Some(start) = self.space.cut() {
