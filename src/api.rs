@@ -30,6 +30,7 @@ mod tasks;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use http::{Method, Uri};
 
@@ -37,6 +38,7 @@ pub use auth::{LbKey, require_key};
 pub use compression::layer as compression;
 pub use error::ApiError;
 pub use path::normalize_path;
+pub use task::post_task;
 pub(crate) use task::worker_key;
 pub(crate) use task_json::ResultJson;
 pub use task_json::TaskJson;
@@ -95,6 +97,12 @@ pub fn resources() -> Router<ApiState> {
         .route("/logs", get(logs::show))
         .route("/metrics", get(metrics::show))
         .route("/openapi.json", get(openapi::show))
+}
+
+/// The answer in place of one whose making broke down.
+pub fn panicked() -> Response {
+    tracing::error!("a request handler panicked");
+    ApiError::new(ErrorCode::Internal, "Something went wrong").into_response()
 }
 
 /// The answer where no route is.

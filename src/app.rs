@@ -1,12 +1,15 @@
 //! Builds everything from settings, and runs it.
 
+mod crew;
 mod leftover;
 mod policies;
 mod router;
 mod server;
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::crew::Crew;
 use crate::api::{ApiState, LbKey};
 use crate::config::{QueueBackend, Settings};
 use crate::dashboard::{Access, DashboardState, Live, Pages};
@@ -47,7 +51,7 @@ pub struct App {
     policies: PolicyKeeper,
     recorder: Option<Arc<Recorder>>,
     fleet: Arc<Fleet>,
-    metrics: Arc<Metrics>,
+    api: ApiState,
     /// Absent if there are no pages.
     live: Option<Live>,
     router: axum::Router,
@@ -117,7 +121,7 @@ impl App {
         let access = Access::new(key, &secret, &settings.dashboard, dispatcher.clock().clone())?;
         let dashboard = DashboardState::new(pages, access, &api, &settings);
         let live = settings.dashboard.enabled.then(|| dashboard.live().clone());
-        let router = router::router(api, dashboard, &settings);
+        let router = router::router(api.clone(), dashboard, &settings);
         Ok(Self {
             settings,
             dispatcher,
@@ -125,7 +129,7 @@ impl App {
             policies,
             recorder,
             fleet,
-            metrics,
+            api,
             live,
             router,
             upstream,
@@ -152,7 +156,9 @@ impl App {
         }
 
         let closing = CancellationToken::new();
-        let server = server::Server::new(self.router, &self.metrics, self.settings.server.max_connections);
+        let crew = Arc::new(Crew::start(available_parallelism().map_or(1, NonZero::get))?);
+        let most = self.settings.server.max_connections;
+        let server = server::Server::new(self.router, self.api, Arc::clone(&crew), most);
         let cut_off = CancellationToken::new();
         let mut serving = tokio::spawn(server.serve(listener, closing.clone(), cut_off.clone()));
         shutdown.cancelled().await;
@@ -176,6 +182,9 @@ impl App {
         background.wait().await;
         policy.close().await;
         policies::close_record(self.recorder).await;
+        if let Some(crew) = Arc::into_inner(crew) {
+            crew.finished().await;
+        }
         log_end(&self.settings, report);
         Ok(report)
     }

@@ -1,6 +1,13 @@
 //! Compressed answers.
 
+use std::convert::Infallible;
+use std::future::ready;
+
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::ACCEPT_ENCODING;
 use http_body::Body;
+use tower::{Layer, Service};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{And, NotForContentType, Predicate, SizeAbove};
 
@@ -13,6 +20,20 @@ pub fn layer() -> CompressionLayer<And<And<SizeAbove, NotForContentType>, Comple
     CompressionLayer::new()
         .gzip(true)
         .compress_when(SizeAbove::new(MIN_BYTES).and(NotForContentType::SSE).and(Complete))
+}
+
+/// An answer as [`layer`] would let it through, to a client that sent this `accept-encoding`.
+pub(super) async fn compressed(response: Response, accepts: Option<HeaderValue>) -> Response {
+    let small = http_body::Body::size_hint(response.body()).exact().is_none_or(|bytes| bytes < MIN_BYTES);
+    let Some(accepts) = accepts.filter(|_| !small) else { return response };
+    let mut request = http::Request::new(());
+    request.headers_mut().insert(ACCEPT_ENCODING, accepts);
+    let mut response = Some(response);
+    let answer = tower::service_fn(|_: http::Request<()>| {
+        ready(Ok::<_, Infallible>(response.take().unwrap_or_default()))
+    });
+    let Ok(response) = layer().layer(answer).call(request).await;
+    response.map(axum::body::Body::new)
 }
 
 /// Whether the length of a body is known from the start.

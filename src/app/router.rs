@@ -3,10 +3,9 @@
 use axum::Router;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::api::{self, ApiError, ApiState};
+use crate::api::{self, ApiState};
 use crate::config::Settings;
 use crate::dashboard::{self, DashboardState};
-use crate::task::ErrorCode;
 
 /// All routes together, with the answers for what is not there.
 pub(super) fn router(api: ApiState, dashboard: DashboardState, settings: &Settings) -> Router {
@@ -14,8 +13,5 @@ pub(super) fn router(api: ApiState, dashboard: DashboardState, settings: &Settin
         .merge(dashboard::router(dashboard, api, &settings.dashboard))
         .fallback(api::not_found)
         .method_not_allowed_fallback(api::method_not_allowed)
-        .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| {
-            tracing::error!("a request handler panicked");
-            axum::response::IntoResponse::into_response(ApiError::new(ErrorCode::Internal, "Something went wrong"))
-        }))
+        .layer(CatchPanicLayer::custom(|_panic: Box<dyn std::any::Any + Send>| api::panicked()))
 }

@@ -3,24 +3,30 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::response::IntoResponse;
+use http::Method;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tower::Service;
 
+use super::crew::Crew;
 use super::leftover::Leftovers;
-use crate::api::normalize_path;
-use crate::telemetry::{Metrics, RouteMetrics};
+use crate::api::{self, ApiError, ApiState, normalize_path};
+use crate::dispatch::Refusal;
+use crate::telemetry::RouteMetrics;
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,26 +38,42 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The HTTP server.
 pub(super) struct Server {
     shared: Arc<Shared>,
+    crew: Arc<Crew>,
     max_connections: usize,
 }
 
 struct Shared {
+    api: ApiState,
     router: Router,
+    /// Where everything but tasks is answered: a page may take long, and tasks on its thread are not to wait for it.
+    elsewhere: Handle,
     leftovers: Leftovers,
     task: RouteMetrics,
     other: RouteMetrics,
 }
 
+/// What a connection needs to know of the server.
+#[derive(Clone)]
+struct Conditions {
+    shared: Arc<Shared>,
+    connections: TaskTracker,
+    closing: CancellationToken,
+    cut_off: CancellationToken,
+}
+
 impl Server {
-    pub(super) fn new(router: Router, metrics: &Metrics, max_connections: usize) -> Self {
-        let leftovers = Leftovers::default();
-        let shared = Shared { router, leftovers, task: metrics.route("/task"), other: metrics.route("other") };
-        Self { shared: Arc::new(shared), max_connections }
+    /// A server that answers from `router`, on the threads of `crew`; to be made within the runtime where other things than tasks
+    /// are answered.
+    pub(super) fn new(router: Router, api: ApiState, crew: Arc<Crew>, max_connections: usize) -> Self {
+        let (task, other) = (api.metrics.route("/task"), api.metrics.route("other"));
+        let (elsewhere, leftovers) = (Handle::current(), Leftovers::default());
+        Self { shared: Arc::new(Shared { api, router, elsewhere, leftovers, task, other }), crew, max_connections }
     }
 
     /// Accepts connections until `closing`, then lets requests under way finish; what is left at `cut_off` is dropped.
     pub(super) async fn serve(self, listener: TcpListener, closing: CancellationToken, cut_off: CancellationToken) {
-        let connections = TaskTracker::new();
+        let (connections, shared) = (TaskTracker::new(), Arc::clone(&self.shared));
+        let conditions = Conditions { shared, connections: connections.clone(), closing: closing.clone(), cut_off };
         let room = Arc::new(Semaphore::new(self.max_connections));
         loop {
             // Without room the next client waits in the listener's backlog.
@@ -69,48 +91,50 @@ impl Server {
                     }
                 },
             };
-            self.converse(&connections, place, stream, peer, &closing, &cut_off);
+            self.converse(&conditions, place, stream, peer).await;
         }
-        accept_the_last(listener, &room, |place, stream, peer| {
-            self.converse(&connections, place, stream, peer, &closing, &cut_off);
-        });
+        for (place, stream, peer) in the_last(listener, &room) {
+            self.converse(&conditions, place, stream, peer).await;
+        }
         connections.close();
         connections.wait().await;
         self.shared.leftovers.finished().await;
     }
 
-    fn converse(
+    async fn converse(
         &self,
-        connections: &TaskTracker,
+        conditions: &Conditions,
         place: OwnedSemaphorePermit,
         stream: TcpStream,
         peer: SocketAddr,
-        closing: &CancellationToken,
-        cut_off: &CancellationToken,
     ) {
-        let (shared, closing, cut_off) = (Arc::clone(&self.shared), closing.clone(), cut_off.clone());
-        connections.spawn(async move {
-            cut_off.run_until_cancelled(converse(stream, peer, shared, closing)).await;
-            drop(place);
-        });
+        let Conditions { shared, connections, closing, cut_off } = conditions.clone();
+        // Counted from here on, wherever it is.
+        let counted = connections.token();
+        let serve = move |stream, peer, seat| {
+            connections.spawn(async move {
+                cut_off.run_until_cancelled(converse(stream, peer, shared, closing)).await;
+                drop((place, seat));
+            });
+            drop(counted);
+        };
+        self.crew.take(stream, peer, serve).await;
     }
 }
 
 /// Who has connected by now is told, too. The system itself is asked: the runtime need not have heard of them yet.
-fn accept_the_last(
-    listener: TcpListener,
-    room: &Arc<Semaphore>,
-    converse: impl Fn(OwnedSemaphorePermit, TcpStream, SocketAddr),
-) {
-    let Ok(listener) = listener.into_std() else { return };
+fn the_last(listener: TcpListener, room: &Arc<Semaphore>) -> Vec<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+    let mut last = Vec::new();
+    let Ok(listener) = listener.into_std() else { return last };
     while let Ok((stream, peer)) = listener.accept() {
-        let Ok(place) = Arc::clone(room).try_acquire_owned() else { return };
+        let Ok(place) = Arc::clone(room).try_acquire_owned() else { break };
         if stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            converse(place, stream, peer);
+            last.push((place, stream, peer));
         }
     }
+    last
 }
 
 /// One connection, from its first request to its last.
@@ -118,11 +142,12 @@ async fn converse(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, clos
     // Small answers must not wait for an acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let asked = CancellationToken::new();
-    let first = asked.clone();
-    let service = service_fn(move |mut request: http::Request<Incoming>| {
-        first.cancel();
-        request.extensions_mut().insert(ConnectInfo(peer));
-        answer(Arc::clone(&shared), request)
+    let (first, told) = (asked.clone(), AtomicBool::new(false));
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        if !told.swap(true, Ordering::Relaxed) {
+            first.cancel();
+        }
+        answer(Arc::clone(&shared), peer, request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -143,14 +168,29 @@ async fn converse(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, clos
     let _ = connection.await;
 }
 
-async fn answer(shared: Arc<Shared>, mut request: http::Request<Incoming>) -> Result<http::Response<Body>, Infallible> {
+async fn answer(
+    shared: Arc<Shared>,
+    peer: SocketAddr,
+    mut request: http::Request<Incoming>,
+) -> Result<http::Response<Body>, Infallible> {
     normalize_path(request.uri_mut());
-    let metrics = if request.uri().path() == "/task" { &shared.task } else { &shared.other };
-    let (request, leftover) = Leftovers::watch(request);
-    let response = shared.router.clone().call(request).await?;
+    let (is_task, is_post) = (request.uri().path() == "/task", request.method() == Method::POST);
+    let (mut request, leftover) = Leftovers::watch(request);
+    let response = if is_task && is_post {
+        api::post_task(&shared.api, request).await
+    } else {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let response = AbortOnDropHandle::new(shared.elsewhere.spawn(shared.router.clone().call(request)));
+        match response.await {
+            Ok(response) => response?,
+            // The runtime ends.
+            Err(_) => ApiError::from(Refusal::shutting_down()).into_response(),
+        }
+    };
     if let Some(leftover) = leftover {
         shared.leftovers.read(&leftover);
     }
+    let metrics = if is_task { &shared.task } else { &shared.other };
     metrics.answered(response.status().as_u16());
     Ok(response)
 }

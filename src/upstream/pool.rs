@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,17 +25,25 @@ use super::http::describe;
 /// Node closes an idle connection after 5 s; one second less keeps requests off connections that are about to go.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Connections to workers, each kept for some seconds after its last request.
+/// Connections to workers, each kept for some seconds after its last request, for the thread that opened it: its runtime is the one
+/// that hears of its answers, and would have to wake another thread for each.
 pub(super) struct Pool {
     connector: Connector,
     origins: Mutex<HashMap<(bool, Authority), Arc<Origin>, RandomState>>,
 }
 
+/// How many threads have had to do with connections.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
+}
+
 /// A worker's address, as far as connections go.
 struct Origin {
     host: HeaderValue,
-    /// Those in use least recently first.
-    idle: Mutex<Vec<Idle>>,
+    /// By thread; those in use least recently first.
+    idle: Box<[Mutex<Vec<Idle>>]>,
 }
 
 struct Idle {
@@ -85,7 +96,7 @@ impl Pool {
             Entry::Occupied(origin) => Ok(Arc::clone(origin.get())),
             Entry::Vacant(place) => {
                 let host = host(authority, secure).map_err(|error| DeliveryError::Connect(error.to_string()))?;
-                Ok(Arc::clone(place.insert(Arc::new(Origin { host, idle: Mutex::default() }))))
+                Ok(Arc::clone(place.insert(Arc::new(Origin::new(host)))))
             }
         }
     }
@@ -94,10 +105,14 @@ impl Pool {
     pub(super) fn tidy(&self) {
         let mut closed = Vec::new();
         self.origins.lock().retain(|_, origin| {
-            let mut idle = origin.idle.lock();
-            let stale = idle.iter().take_while(|idle| idle.is_stale()).count();
-            closed.extend(idle.drain(..stale));
-            !idle.is_empty() || Arc::strong_count(origin) > 1
+            let mut in_use = Arc::strong_count(origin) > 1;
+            for idle in &origin.idle {
+                let mut idle = idle.lock();
+                let stale = idle.iter().take_while(|idle| idle.is_stale()).count();
+                closed.extend(idle.drain(..stale));
+                in_use |= !idle.is_empty();
+            }
+            in_use
         });
         // Sockets are closed with no lock held.
         drop(closed);
@@ -114,10 +129,21 @@ impl Pool {
 }
 
 impl Origin {
+    fn new(host: HeaderValue) -> Self {
+        // Those of the threads that serve, and of the runtime that everything else runs on.
+        let threads = 2 * available_parallelism().map_or(1, NonZero::get);
+        Self { host, idle: (0..threads).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Where this thread keeps its connections.
+    fn own(&self) -> &Mutex<Vec<Idle>> {
+        &self.idle[THREAD.with(|number| *number) % self.idle.len()]
+    }
+
     /// The connection that was in use last, as it is the least likely to be closed soon.
     fn take(&self) -> Option<Connection> {
         loop {
-            let mut idle = self.idle.lock().pop()?;
+            let mut idle = self.own().lock().pop()?;
             if !idle.is_stale() && idle.connection.is_free() {
                 return Some(idle.connection);
             }
@@ -140,7 +166,7 @@ impl Lent {
     pub(super) fn give_back(mut self) {
         if self.connection.is_free() {
             let idle = Idle { connection: self.connection, since: Instant::now() };
-            self.origin.idle.lock().push(idle);
+            self.origin.own().lock().push(idle);
         }
     }
 }
