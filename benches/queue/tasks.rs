@@ -95,7 +95,7 @@ impl Tasks {
             ended_at: Some(now),
             outcome: Some(AttemptOutcome::Completed),
             status: Some(200),
-            why: Box::new(Choice {
+            why: Arc::new(Choice {
                 policy: Arc::clone(&self.policy),
                 rank: 1,
                 candidates: 3,

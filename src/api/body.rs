@@ -40,9 +40,10 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Resul
     let stream = StreamReader::new(Box::pin(TryStreamExt::map_err(body.into_data_stream(), std::io::Error::other)));
     let stream = BufReader::new(stream);
     match encoding.as_str() {
-        "gzip" | "x-gzip" => decode(GzipDecoder::new(stream), limit).await,
-        "deflate" => decode(ZlibDecoder::new(stream), limit).await,
-        "br" => decode(BrotliDecoder::new(stream), limit).await,
+        // Boxed: what most requests have no use for would else be a part of the way of each.
+        "gzip" | "x-gzip" => Box::pin(decode(GzipDecoder::new(stream), limit)).await,
+        "deflate" => Box::pin(decode(ZlibDecoder::new(stream), limit)).await,
+        "br" => Box::pin(decode(BrotliDecoder::new(stream), limit)).await,
         _ => {
             let message = "The content encoding must be gzip, deflate or br";
             Err(ApiError::new(ErrorCode::UnsupportedMediaType, message))

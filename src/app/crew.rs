@@ -100,9 +100,11 @@ impl Member {
     fn start(n: usize, over: CancellationToken) -> anyhow::Result<Self> {
         let (inbox, newcomers) = mpsc::channel(UNDER_WAY);
         let runtime = Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
-        let work = move || runtime.block_on(over.run_until_cancelled(welcome(newcomers)));
-        let name = format!("andera-serve-{n}");
-        let thread = thread::Builder::new().name(name).spawn(move || drop(work())).context("cannot start a thread")?;
+        let work = move || {
+            runtime.block_on(over.run_until_cancelled(welcome(newcomers)));
+        };
+        let thread = thread::Builder::new().name(format!("andera-serve-{n}"));
+        let thread = thread.spawn(work).context("cannot start a thread")?;
         Ok(Self { inbox, connections: Arc::default(), thread: Some(thread) })
     }
 }

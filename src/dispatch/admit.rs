@@ -27,7 +27,7 @@ impl Dispatcher {
             now_ms: u64::try_from(self.clock.now().as_millis()).unwrap_or(0),
             seed: self.chance.number(),
         };
-        match self.policy.prioritize(&view).await {
+        match Box::pin(self.policy.prioritize(&view)).await {
             Ok(Admission::Accepted(priority)) => {
                 submission.request.priority = priority;
                 Ok(())

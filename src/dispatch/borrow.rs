@@ -12,7 +12,7 @@ use crate::workers::SlotEnd;
 impl Dispatcher {
     /// Takes up an offer: runs the stream on that worker, under a claim of its own, and tells the lender when the slot is free again. The
     /// client's key goes only to workers that are listed here too.
-    pub(super) async fn borrow(self: Arc<Self>, offered: Lease, worker: Arc<str>, why: Box<Choice>) {
+    pub(super) async fn borrow(self: Arc<Self>, offered: Lease, worker: Arc<str>, why: Arc<Choice>) {
         let lane = self.lane(&offered.lane);
         let Some((reservation, slot)) = lane.slots.borrow(&worker) else {
             self.unlisted_told.call_once(|| {

@@ -74,7 +74,7 @@ impl Client {
                         }
                         alarm.as_mut().reset(Instant::now() + LOOK_AGAIN);
                     }
-                    Look::Over(refusal) => match self.give_up(&refusal).await {
+                    Look::Over(refusal) => match Box::pin(self.give_up(&refusal)).await {
                         Some(reply) => break reply,
                         None => alarm.as_mut().reset(Instant::now() + LOOK_AGAIN),
                     },

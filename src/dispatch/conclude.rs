@@ -32,7 +32,7 @@ impl Dispatcher {
                 reservation.hold(Verdict::Neutral);
                 self.tell_policy(lane, &claim, worker, &run, AttemptOutcome::Cancelled);
                 lane.aside.changed();
-                self.stop_run(lane, &claim, Some(run), reason).await;
+                Box::pin(self.stop_run(lane, &claim, Some(run), reason)).await;
                 return None;
             }
             ExchangeEnd::Unreachable(error) => {
@@ -40,14 +40,14 @@ impl Dispatcher {
                 reservation.unreachable();
                 self.probe.suspect(worker);
                 self.metrics.claim_returned();
-                self.give_back(lane, &claim, true, &mut run.stopped).await;
+                Box::pin(self.give_back(lane, &claim, true, &mut run.stopped)).await;
                 lane.wake();
                 return None;
             }
             ExchangeEnd::ClientGone => {
                 reservation.hold(Verdict::Neutral);
                 self.tell_policy(lane, &claim, worker, &run, AttemptOutcome::Cancelled);
-                self.stop_run(lane, &claim, Some(run), StopReason::ClientGone).await;
+                Box::pin(self.stop_run(lane, &claim, Some(run), StopReason::ClientGone)).await;
                 return None;
             }
             ExchangeEnd::Answered => AttemptEnd::Answered {

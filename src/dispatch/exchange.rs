@@ -47,6 +47,8 @@ pub(super) struct Exchange {
     content_type: Option<HeaderValue>,
     retry_after: Option<Duration>,
     collected: Vec<u8>,
+    /// What was collected, once the conversation is over.
+    body: Bytes,
     truncated: bool,
     complete: bool,
     client: Option<mpsc::Sender<StreamPart>>,
@@ -66,6 +68,7 @@ impl Exchange {
             content_type: None,
             retry_after: None,
             collected: Vec::new(),
+            body: Bytes::new(),
             truncated: false,
             complete: false,
             client: None,
@@ -83,7 +86,11 @@ impl Exchange {
             body: self.spec.body.clone(),
         };
         match dispatcher.upstream.deliver(delivery).await {
-            Ok(answer) => self.take_in(dispatcher, answer).await,
+            Ok(answer) => {
+                let end = self.take_in(dispatcher, answer).await;
+                self.body = std::mem::take(&mut self.collected).into();
+                end
+            }
             Err(DeliveryError::Connect(error)) => ExchangeEnd::Unreachable(error),
             Err(DeliveryError::Broken(error)) => {
                 self.broken = Some(error);
@@ -207,7 +214,7 @@ impl Exchange {
     }
 
     pub(super) fn collected(&self) -> &[u8] {
-        &self.collected
+        &self.body
     }
 
     pub(super) fn retry_after(&self) -> Option<Duration> {
@@ -230,7 +237,7 @@ impl Exchange {
         StoredResult {
             status: self.status,
             content_type,
-            body: Bytes::copy_from_slice(&self.collected),
+            body: self.body.clone(),
             truncated: self.truncated,
         }
     }
@@ -240,7 +247,7 @@ impl Exchange {
         (self.complete && !self.passed_on && !self.truncated).then(|| Reply::Answer {
             status: self.status,
             content_type: self.content_type,
-            body: ReplyBody::Full(self.collected.into()),
+            body: ReplyBody::Full(self.body),
             timing,
         })
     }

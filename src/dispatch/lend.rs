@@ -37,7 +37,7 @@ impl Dispatcher {
         claim: &Claim,
         waiter: Waiter,
         reservation: Reservation,
-        why: Box<Choice>,
+        why: Arc<Choice>,
         mut stopped: oneshot::Receiver<StopReason>,
     ) {
         let lease = &claim.lease;

@@ -36,7 +36,7 @@ pub(super) enum What {
         /// The worker's address.
         worker: Arc<str>,
         /// Why it is that worker.
-        why: Box<Choice>,
+        why: Arc<Choice>,
     },
     /// For the lender: the owner may not use the slot, for it does not know that worker.
     Declined,

@@ -60,10 +60,11 @@ impl Dispatcher {
     ) -> Option<(Claim, Permit)> {
         let mut stopped = self.flights.claimed(&claim.lease);
         if claim.client == Whereabouts::Gone {
-            return self.end_unsent(lane, &claim, Refusal::client_gone().cancellation(None), Some(permit)).await;
+            let gone = Refusal::client_gone().cancellation(None);
+            return Box::pin(self.end_unsent(lane, &claim, gone, Some(permit))).await;
         }
         if !claim.spec.worker_key.is_readable() {
-            return self.fail_unreadable(lane, &claim, permit).await;
+            return Box::pin(self.fail_unreadable(lane, &claim, permit)).await;
         }
         let waiter = Waiter {
             spec: Arc::clone(&claim.spec),
@@ -77,20 +78,20 @@ impl Dispatcher {
         };
         if decision.is_wait() {
             let wait = !decision.deserted || waiter.excluded.is_some();
-            self.put_back(lane, &claim, Some(permit), wait.then_some(waiter), &mut stopped).await;
+            Box::pin(self.put_back(lane, &claim, Some(permit), wait.then_some(waiter), &mut stopped)).await;
             return None;
         }
         match permit.reserve(decision.workers()) {
             Ok(reservation) => {
-                let why = Box::new(decision.into_choice(reservation.rank()));
+                let why = Arc::new(decision.into_choice(reservation.rank()));
                 if claim.client == Whereabouts::Elsewhere {
-                    self.lend(lane, &claim, waiter, reservation, why, stopped).await;
+                    Box::pin(self.lend(lane, &claim, waiter, reservation, why, stopped)).await;
                     return None;
                 }
                 self.attempt(lane, claim, reservation, why, stopped).await
             }
             Err(permit) => {
-                self.put_back(lane, &claim, Some(permit), None, &mut stopped).await;
+                Box::pin(self.put_back(lane, &claim, Some(permit), None, &mut stopped)).await;
                 None
             }
         }
@@ -123,13 +124,13 @@ impl Dispatcher {
         lane: &Arc<Lane>,
         claim: Claim,
         reservation: Reservation,
-        why: Box<Choice>,
+        why: Arc<Choice>,
         stopped: oneshot::Receiver<StopReason>,
     ) -> Option<(Claim, Permit)> {
         let spec = &claim.spec;
         let limit = self.attempt_limit(spec);
         if limit.is_zero() {
-            return self.expire_unrun(lane, &claim, reservation).await;
+            return Box::pin(self.expire_unrun(lane, &claim, reservation)).await;
         }
         let policy = Duration::from_micros(u64::from(why.took_us));
         let started_at = self.clock.now();

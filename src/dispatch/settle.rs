@@ -41,7 +41,7 @@ impl Dispatcher {
             let (settled, claimed) = self.queue.settle_and_claim(lease, settlement.clone(), request.clone()).await;
             let settled = match settled {
                 Err(QueueError::Unavailable(_) | QueueError::Away(_)) => {
-                    self.settle_until_clear(lease, settlement).await
+                    Box::pin(self.settle_until_clear(lease, settlement)).await
                 }
                 settled => settled,
             };
@@ -65,7 +65,7 @@ impl Dispatcher {
             lane.aside.changed();
             lane.wake();
         }
-        (self.settle_until_clear(lease, settlement).await, None)
+        (Box::pin(self.settle_until_clear(lease, settlement)).await, None)
     }
 
     pub(super) async fn settle_until_clear(

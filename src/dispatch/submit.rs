@@ -79,7 +79,8 @@ impl Dispatcher {
             Entry::New(run) => run,
             Entry::Repeat(record) => {
                 drop(client);
-                return self.join(mode, *record, Patience::new(self, &lane, submitted, timeout)).await;
+                let patience = Patience::new(self, &lane, submitted, timeout);
+                return Box::pin(self.join(mode, *record, patience)).await;
             }
         };
         self.metrics.submitted(mode);
@@ -99,7 +100,7 @@ impl Dispatcher {
         for _ in 0..KEY_TRIES {
             match self.enqueue_to_the_end(lane, task.clone()).await.map_err(|error| not_enqueued(&error, id))? {
                 Entered::Lane(run) => return Ok(Entry::New(run)),
-                Entered::Duplicate(holder) => match self.same_task(&task.spec, holder).await? {
+                Entered::Duplicate(holder) => match Box::pin(self.same_task(&task.spec, holder)).await? {
                     Some(record) => return Ok(Entry::Repeat(Box::new(record))),
                     None => tokio::time::sleep(KEY_PAUSE).await,
                 },

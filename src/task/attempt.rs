@@ -24,7 +24,7 @@ pub struct Attempt {
     /// The status of the worker's answer, if there was one.
     pub status: Option<u16>,
     /// Why it went to that worker.
-    pub why: Box<Choice>,
+    pub why: Arc<Choice>,
 }
 
 impl Attempt {

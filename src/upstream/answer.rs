@@ -29,13 +29,13 @@ pub struct AnswerBody(Source);
 
 enum Source {
     /// With its connection, until the body has ended.
-    Http(Incoming, Option<Box<Lent>>),
+    Http(Incoming, Option<Lent>),
     Stream(BoxStream<'static, Result<Bytes, DeliveryError>>),
 }
 
 impl AnswerBody {
     pub(super) fn from_http(body: Incoming, lent: Lent) -> Self {
-        Self(Source::Http(body, Some(Box::new(lent))))
+        Self(Source::Http(body, Some(lent)))
     }
 
     /// A body from a stream of chunks.

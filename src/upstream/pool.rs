@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +18,7 @@ use tokio::time::Instant;
 use super::DeliveryError;
 use super::connection::{Connection, Connector, SendError};
 use super::http::describe;
+use crate::task::PerThread;
 
 /// Node closes an idle connection after 5 s; one second less keeps requests off connections that are about to go.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -32,28 +30,24 @@ pub(super) struct Pool {
     origins: Mutex<HashMap<(bool, Authority), Arc<Origin>, RandomState>>,
 }
 
-/// How many threads have had to do with connections.
-static THREADS: AtomicUsize = AtomicUsize::new(0);
-
-thread_local! {
-    static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
-}
-
 /// A worker's address, as far as connections go.
 struct Origin {
     host: HeaderValue,
     /// By thread; those in use least recently first.
-    idle: Box<[Mutex<Vec<Idle>>]>,
+    idle: PerThread<Mutex<Vec<Idle>>>,
 }
 
+/// Boxed, since it is handed on often and is large.
+type Kept = Box<Connection>;
+
 struct Idle {
-    connection: Connection,
+    connection: Kept,
     since: Instant,
 }
 
 /// A connection on its way through one request. Dropped without [`Lent::give_back`] it is closed.
 pub(super) struct Lent {
-    connection: Connection,
+    connection: Kept,
     origin: Arc<Origin>,
 }
 
@@ -80,8 +74,8 @@ impl Pool {
                 Err(SendError::Broken(error)) => return Err(DeliveryError::Broken(describe(&error))),
             }
         }
-        let opened = Connection::open(&self.connector, uri).await;
-        let mut connection = opened.map_err(|error| DeliveryError::Connect(describe(&*error)))?;
+        let opened = Box::pin(Connection::open(&self.connector, uri)).await;
+        let mut connection = Box::new(opened.map_err(|error| DeliveryError::Connect(describe(&*error)))?);
         match connection.send(request).await {
             Ok(response) => Ok((response, Lent { connection, origin })),
             Err(SendError::Unsent(_)) => Err(DeliveryError::Connect("closed before the request was sent".to_owned())),
@@ -96,7 +90,7 @@ impl Pool {
             Entry::Occupied(origin) => Ok(Arc::clone(origin.get())),
             Entry::Vacant(place) => {
                 let host = host(authority, secure).map_err(|error| DeliveryError::Connect(error.to_string()))?;
-                Ok(Arc::clone(place.insert(Arc::new(Origin::new(host)))))
+                Ok(Arc::clone(place.insert(Arc::new(Origin { host, idle: PerThread::default() }))))
             }
         }
     }
@@ -106,7 +100,7 @@ impl Pool {
         let mut closed = Vec::new();
         self.origins.lock().retain(|_, origin| {
             let mut in_use = Arc::strong_count(origin) > 1;
-            for idle in &origin.idle {
+            for idle in origin.idle.all() {
                 let mut idle = idle.lock();
                 let stale = idle.iter().take_while(|idle| idle.is_stale()).count();
                 closed.extend(idle.drain(..stale));
@@ -129,21 +123,10 @@ impl Pool {
 }
 
 impl Origin {
-    fn new(host: HeaderValue) -> Self {
-        // Those of the threads that serve, and of the runtime that everything else runs on.
-        let threads = 2 * available_parallelism().map_or(1, NonZero::get);
-        Self { host, idle: (0..threads).map(|_| Mutex::default()).collect() }
-    }
-
-    /// Where this thread keeps its connections.
-    fn own(&self) -> &Mutex<Vec<Idle>> {
-        &self.idle[THREAD.with(|number| *number) % self.idle.len()]
-    }
-
     /// The connection that was in use last, as it is the least likely to be closed soon.
-    fn take(&self) -> Option<Connection> {
+    fn take(&self) -> Option<Kept> {
         loop {
-            let mut idle = self.own().lock().pop()?;
+            let mut idle = self.idle.own().lock().pop()?;
             if !idle.is_stale() && idle.connection.is_free() {
                 return Some(idle.connection);
             }
@@ -166,7 +149,7 @@ impl Lent {
     pub(super) fn give_back(mut self) {
         if self.connection.is_free() {
             let idle = Idle { connection: self.connection, since: Instant::now() };
-            self.origin.own().lock().push(idle);
+            self.origin.idle.own().lock().push(idle);
         }
     }
 }

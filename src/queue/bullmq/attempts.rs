@@ -15,7 +15,7 @@ struct Row {
     ended_at: Option<i64>,
     outcome: Option<AttemptOutcome>,
     status: Option<u16>,
-    why: Box<Choice>,
+    why: Arc<Choice>,
 }
 
 /// A run as it is stored.

@@ -155,7 +155,7 @@ pub(crate) fn attempt(n: u32) -> Attempt {
         ended_at: Some(Timestamp::from_millis(2)),
         outcome: Some(AttemptOutcome::Completed),
         status: Some(200),
-        why: Box::default(),
+        why: Arc::default(),
     }
 }
 

@@ -4,27 +4,42 @@
 //! memory, and a hand-over to another thread and back would cost ten times that. Everything that may block (a sync, a large group, a
 //! read, a disk that is slow, full or failing, the care for the log itself) is left to a thread of its own.
 
+use std::hint::spin_loop;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use super::journal::{Journal, LoadError, Loaded, Written, stopped};
 use super::writer::Writer;
 use crate::queue::ledger::Stored;
+use crate::task::PerThread;
 
 /// How long to wait for work before looking after the log itself.
 const PATIENCE: Duration = Duration::from_millis(250);
-/// So many groups in a row are written for others before the thread takes over.
-const ROUNDS: usize = 4;
+/// How often the desk is looked at before the thread is called: about as long as a group takes.
+const LOOKS: usize = 200;
+/// Whoever waited so long after the last group of its thread, and alone for that one, is taken to be alone.
+const COMPANY: Duration = Duration::from_micros(100);
 
 /// Where the log is written.
 pub(super) struct Desk {
     journal: Arc<Journal>,
     writer: Mutex<Writer>,
+    /// Those who wait, by thread: each thread answers its own, and none has to be woken by another.
+    lines: PerThread<Mutex<Line>>,
+}
+
+/// Those who wait on one thread.
+struct Line {
+    /// With the number of notes that are to be written.
+    waiting: SmallVec<[(u64, oneshot::Sender<Written>); 8]>,
+    /// When the last ones were answered, and whether they were more than one.
+    answered: Instant,
+    crowded: bool,
 }
 
 /// The thread at work; stopped and waited for when this is dropped.
@@ -48,7 +63,7 @@ impl Drop for WriterThread {
 impl Desk {
     /// A desk for that writer.
     pub(super) fn new(journal: Arc<Journal>, writer: Writer) -> Arc<Self> {
-        Arc::new(Self { journal, writer: Mutex::new(writer) })
+        Arc::new(Self { journal, writer: Mutex::new(writer), lines: PerThread::default() })
     }
 
     /// Begins the work on a thread of its own.
@@ -66,11 +81,25 @@ impl Desk {
 
     /// Waits until everything noted so far is in the log.
     pub(super) async fn flushed(&self) -> Written {
+        let upto = self.journal.noted();
+        if self.journal.written() >= upto {
+            return Ok(());
+        }
         let (waiter, written) = oneshot::channel();
-        match self.journal.wait_for(waiter) {
-            Wait::Over => return Ok(()),
-            Wait::First { alone } => self.see_to_it(alone).await,
-            Wait::Later => {}
+        let line = self.lines.own();
+        let (first, alone) = {
+            let mut line = line.lock();
+            line.waiting.push((upto, waiter));
+            (line.waiting.len() == 1, !line.crowded && line.answered.elapsed() > COMPANY)
+        };
+        if first {
+            let unseen = Unseen { desk: self, line };
+            // Under load a group is as large as what comes in at once, and a write serves all of it. Whoever is alone has nobody to
+            // wait for.
+            if !alone {
+                tokio::task::yield_now().await;
+            }
+            drop(unseen);
         }
         written.await.unwrap_or_else(|_| Err(stopped()))
     }
@@ -79,40 +108,54 @@ impl Desk {
     pub(super) async fn load(&self, stored: Stored) -> Loaded {
         let (reader, loaded) = oneshot::channel();
         if self.journal.read(stored, reader) {
-            self.see_to_it(false).await;
+            let call = Call(&self.journal);
+            tokio::task::yield_now().await;
+            drop(call);
         }
         loaded.await.unwrap_or_else(|_| Err(LoadError::from(stopped())))
     }
 
-    /// Has a batch written, once whatever else is ready to run on this thread has added to it: under load a group is as large as
-    /// what comes in at once, and a write serves all of it. Whoever is alone has nobody to wait for.
-    async fn see_to_it(&self, alone: bool) {
-        if !alone {
-            let call = Call(&self.journal);
-            tokio::task::yield_now().await;
-            std::mem::forget(call);
-        }
-        self.write_here();
-    }
-
-    /// Writes what there is to be written, on this thread, as long as that cannot take long; else the thread is called.
-    fn write_here(&self) {
-        for _ in 0..ROUNDS {
-            // Whoever is at the desk looks once more after leaving it: see below.
-            fence(Ordering::SeqCst);
-            let Some(mut writer) = self.writer.try_lock() else { return };
-            let more = writer.write_here();
-            drop(writer);
-            if !more {
-                break;
-            }
-            // What has come while we were at the desk was left to us by those who found it taken.
-            fence(Ordering::SeqCst);
-            if self.journal.is_idle() {
+    /// Has everything written that a line waits for: here, as long as that cannot take long, else by the thread.
+    fn see_to(&self, line: &Mutex<Line>) {
+        for _ in 0..LOOKS {
+            let left_to_thread = match self.writer.try_lock() {
+                Some(mut writer) => !writer.write_here(),
+                // Whoever is at the desk may be writing just this.
+                None => {
+                    spin_loop();
+                    false
+                }
+            };
+            if line.lock().answer(self.journal.written()) {
                 return;
             }
+            if left_to_thread {
+                break;
+            }
         }
-        self.journal.call();
+        let waiting = std::mem::take(&mut line.lock().waiting);
+        self.journal.hand_over(waiting.into_iter().map(|(_, waiter)| waiter));
+    }
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self { waiting: SmallVec::new(), answered: Instant::now(), crowded: false }
+    }
+}
+
+impl Line {
+    /// Answers those whose notes are written; whether nobody is left.
+    fn answer(&mut self, written: u64) -> bool {
+        if self.waiting.iter().any(|(upto, _)| *upto > written) {
+            return false;
+        }
+        (self.answered, self.crowded) = (Instant::now(), self.waiting.len() > 1);
+        for (_, waiter) in self.waiting.drain(..) {
+            // Whoever asked may be gone.
+            let _ = waiter.send(Ok(()));
+        }
+        true
     }
 }
 
@@ -122,20 +165,19 @@ impl std::fmt::Debug for Desk {
     }
 }
 
-/// What whoever wants to see something written has to do for it.
-pub(super) enum Wait {
-    /// It is written.
-    Over,
-    /// It is the first to wait: it has to see to it that it is written.
-    First {
-        /// Nobody else has waited lately.
-        alone: bool,
-    },
-    /// Somebody else sees to it.
-    Later,
+/// A line that the first in it has to see to, also if that one goes away.
+struct Unseen<'a> {
+    desk: &'a Desk,
+    line: &'a Mutex<Line>,
 }
 
-/// Calls the thread when dropped: the one who was to see to a batch has gone away.
+impl Drop for Unseen<'_> {
+    fn drop(&mut self) {
+        self.desk.see_to(self.line);
+    }
+}
+
+/// Calls the thread when dropped.
 struct Call<'a>(&'a Journal);
 
 impl Drop for Call<'_> {

@@ -1,13 +1,12 @@
 //! What is on its way to the log.
 
 use std::mem;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
-use super::desk::Wait;
 use super::log::ReadError;
 use crate::queue::QueueError;
 use crate::queue::ledger::{Detail, Note, Store, Stored};
@@ -39,32 +38,29 @@ pub(super) enum Health {
     Failing,
 }
 
-/// Whoever waited so long after the last batch was taken, with nobody else in that one, is taken to be alone.
-const COMPANY: Duration = Duration::from_micros(100);
 /// A note without what is of no fixed size.
 const NOTE_BYTES: usize = 256;
 
-/// What is on its way to the log: notes, and whoever waits for them to be there. Bounded by its callers, since each waits for its own.
+/// What is on its way to the log: notes, and whoever waits for the writer's thread. Bounded by its callers, since each waits for its own.
 #[derive(Debug)]
 pub(super) struct Journal {
     pending: Mutex<Pending>,
+    /// How many notes there have been, and how many of them are in the log. Where in the log does not matter: each says of which
+    /// state of its task it tells.
+    noted: AtomicU64,
+    written: AtomicU64,
     arrived: Condvar,
     health: AtomicU8,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Pending {
     batch: Batch,
-    /// An earlier batch is being written.
-    writing: bool,
     /// The thread waits to be called.
     parked: bool,
     /// The thread was called while it was busy.
     called: bool,
     closed: bool,
-    /// When the last batch was taken, and whether more than one had waited for it.
-    taken: Instant,
-    crowded: bool,
 }
 
 /// What is written in one go.
@@ -73,6 +69,8 @@ pub(super) struct Batch {
     pub(super) notes: Vec<Note>,
     /// Of the notes, roughly.
     bytes: usize,
+    /// How many notes there have been with them.
+    upto: u64,
     pub(super) waiters: Vec<oneshot::Sender<Written>>,
     pub(super) reads: Vec<(Stored, oneshot::Sender<Loaded>)>,
 }
@@ -99,16 +97,13 @@ impl Batch {
 
 impl Default for Journal {
     fn default() -> Self {
-        let pending = Pending {
-            batch: Batch::default(),
-            writing: false,
-            parked: false,
-            called: false,
-            closed: false,
-            taken: Instant::now(),
-            crowded: false,
-        };
-        Self { pending: Mutex::new(pending), arrived: Condvar::new(), health: AtomicU8::new(Health::Good as u8) }
+        Self {
+            pending: Mutex::default(),
+            noted: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            arrived: Condvar::new(),
+            health: AtomicU8::new(Health::Good as u8),
+        }
     }
 }
 
@@ -121,25 +116,28 @@ impl Store for Journal {
         let mut pending = self.pending.lock();
         pending.batch.bytes += bytes;
         pending.batch.notes.push(note);
+        self.noted.fetch_add(1, Ordering::Release);
     }
 }
 
 impl Journal {
-    /// `waiter` is told when everything noted so far is in the log.
-    pub(super) fn wait_for(&self, waiter: oneshot::Sender<Written>) -> Wait {
-        let mut pending = self.pending.lock();
-        if pending.batch.is_empty() && !pending.writing {
-            return Wait::Over;
-        }
-        let first = pending.batch.has_no_waiters();
-        pending.batch.waiters.push(waiter);
-        if !first {
-            return Wait::Later;
-        }
-        Wait::First { alone: !pending.crowded && pending.taken.elapsed() > COMPANY }
+    /// How many notes there have been so far.
+    pub(super) fn noted(&self) -> u64 {
+        self.noted.load(Ordering::Acquire)
     }
 
-    /// `reader` gets the detail of a task once everything noted so far is in the log. Says whether it is the first to wait.
+    /// How many of them are in the log, and with them all before.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// Leaves those who wait to the thread.
+    pub(super) fn hand_over(&self, waiters: impl IntoIterator<Item = oneshot::Sender<Written>>) {
+        self.pending.lock().batch.waiters.extend(waiters);
+        self.call();
+    }
+
+    /// `reader` gets the detail of a task once everything noted so far is in the log. Says whether the thread is to be called.
     pub(super) fn read(&self, stored: Stored, reader: oneshot::Sender<Loaded>) -> bool {
         let mut pending = self.pending.lock();
         let first = pending.batch.has_no_waiters();
@@ -191,33 +189,31 @@ impl Journal {
 
     /// Takes what has come since.
     pub(super) fn take(&self) -> Option<Batch> {
-        self.take_if(|_| true)
-    }
-
-    /// Takes what has come since, if nobody wants to read and it is not more than that many bytes.
-    pub(super) fn take_small(&self, most: usize) -> Option<Batch> {
-        self.take_if(|batch| batch.reads.is_empty() && batch.bytes <= most)
-    }
-
-    fn take_if(&self, wanted: impl FnOnce(&Batch) -> bool) -> Option<Batch> {
         let mut pending = self.pending.lock();
-        if pending.batch.is_empty() || !wanted(&pending.batch) {
+        (!pending.batch.is_empty()).then(|| self.take_batch(&mut pending))
+    }
+
+    /// Takes the notes that have come since, whoever waits for the thread left where they are. `None` if they are more than that many
+    /// bytes.
+    pub(super) fn take_small(&self, most: usize) -> Option<Batch> {
+        let mut pending = self.pending.lock();
+        if pending.batch.bytes > most {
             return None;
         }
-        pending.writing = true;
-        pending.taken = Instant::now();
-        pending.crowded = pending.batch.waiters.len() > 1;
-        Some(mem::take(&mut pending.batch))
+        let (waiters, reads) = (mem::take(&mut pending.batch.waiters), mem::take(&mut pending.batch.reads));
+        let taken = self.take_batch(&mut pending);
+        (pending.batch.waiters, pending.batch.reads) = (waiters, reads);
+        Some(taken)
     }
 
-    /// What was taken is written.
-    pub(super) fn done(&self) {
-        self.pending.lock().writing = false;
+    fn take_batch(&self, pending: &mut Pending) -> Batch {
+        let upto = self.noted();
+        Batch { upto, ..mem::take(&mut pending.batch) }
     }
 
-    /// Whether nobody waits for what has not been taken.
-    pub(super) fn is_idle(&self) -> bool {
-        self.pending.lock().batch.has_no_waiters()
+    /// What was taken is written, and so is all that was taken before.
+    pub(super) fn done(&self, batch: &Batch) {
+        self.written.store(batch.upto, Ordering::Release);
     }
 
     /// Tells everybody who waits for what was not even taken that it cannot be written for now.

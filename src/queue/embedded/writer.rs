@@ -98,25 +98,27 @@ impl Writer {
         self.tidy_up();
     }
 
-    /// Writes what there is if that cannot take long, and answers whoever waited for it. `false` if there is something for the thread
-    /// to do.
+    /// Writes what there is, if that cannot take long. `false` if it is left to the thread.
     pub(super) fn write_here(&mut self) -> bool {
         if !self.log.is_quick() || !self.reserve.is_held() || self.unfinished.is_some() {
             return false;
         }
-        let Some(batch) = self.journal.take_small(SMALL_BYTES) else { return self.journal.is_idle() };
+        let Some(batch) = self.journal.take_small(SMALL_BYTES) else { return false };
         let mut job = Job::of(batch);
         if self.write(&mut job).is_err() {
             // The thread knows what to do about it.
             self.unfinished = Some(job);
             return false;
         }
-        self.answer(job.batch);
-        !self.has_to_tidy()
+        self.journal.done(&job.batch);
+        if self.has_to_tidy() {
+            self.journal.call();
+        }
+        true
     }
 
     fn answer(&mut self, batch: Batch) {
-        self.journal.done();
+        self.journal.done(&batch);
         for waiter in batch.waiters {
             // Whoever asked may be gone.
             let _ = waiter.send(Ok(()));

@@ -1,5 +1,7 @@
 //! What changes about a task.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +127,7 @@ impl From<AttemptRow<'_>> for Attempt {
             ended_at: row.ended_at.map(Timestamp::from_millis),
             outcome: row.outcome,
             status: row.status,
-            why: Box::new(Choice {
+            why: Arc::new(Choice {
                 policy: row.policy.into(),
                 version: row.version.into(),
                 fallback: row.fallback.map(Into::into),
