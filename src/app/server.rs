@@ -10,6 +10,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::IntoResponse;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use http::Method;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -113,7 +115,7 @@ impl Server {
         let counted = connections.token();
         let serve = move |stream, peer, seat| {
             connections.spawn(async move {
-                cut_off.run_until_cancelled(converse(stream, peer, shared, closing)).await;
+                converse(stream, peer, shared, closing, cut_off).await;
                 drop((place, seat));
             });
             drop(counted);
@@ -138,7 +140,13 @@ fn the_last(listener: TcpListener, room: &Arc<Semaphore>) -> Vec<(OwnedSemaphore
 }
 
 /// One connection, from its first request to its last.
-async fn converse(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, closing: CancellationToken) {
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    closing: CancellationToken,
+    cut_off: CancellationToken,
+) {
     // Small answers must not wait for an acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let asked = CancellationToken::new();
@@ -154,18 +162,19 @@ async fn converse(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, clos
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    let closed = async {
+    // Looked at only when it has something to say, and not whenever the connection has.
+    let mut closed = FuturesUnordered::from_iter([async {
         closing.cancelled().await;
         // A connection that is shut down before its first request was read is cut, though that may be on its way.
         let _ = tokio::time::timeout(FIRST_REQUEST, asked.cancelled()).await;
-    };
+    }]);
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
-        () = closed => connection.as_mut().graceful_shutdown(),
+        _ = closed.next() => connection.as_mut().graceful_shutdown(),
     }
     // What is left are requests under way: the drain ends them.
-    let _ = connection.await;
+    cut_off.run_until_cancelled(connection).await;
 }
 
 async fn answer(
@@ -177,7 +186,8 @@ async fn answer(
     let (is_task, is_post) = (request.uri().path() == "/task", request.method() == Method::POST);
     let (mut request, leftover) = Leftovers::watch(request);
     let response = if is_task && is_post {
-        api::post_task(&shared.api, request).await
+        // Boxed, since what a connection is at is moved about.
+        Box::pin(api::post_task(&shared.api, request)).await
     } else {
         request.extensions_mut().insert(ConnectInfo(peer));
         let response = AbortOnDropHandle::new(shared.elsewhere.spawn(shared.router.clone().call(request)));

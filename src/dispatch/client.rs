@@ -65,7 +65,9 @@ impl Client {
                     });
                 }
                 () = async { if let Some(run) = &mut run { run.await } }, if run.is_some() => run = None,
-                () = &mut alarm => match self.look() {
+                // A run keeps to its client's deadline by itself, and a drain waits for it: only who can come back, or waits in the
+                // lane, has to look.
+                () = &mut alarm, if run.is_none() || self.spec.resumable => match self.look() {
                     Look::Again(then) => alarm.as_mut().reset(then),
                     Look::Over(refusal) if self.spec.resumable => {
                         // Its client can come back for the result: the task stays.
@@ -79,7 +81,7 @@ impl Client {
                         None => alarm.as_mut().reset(Instant::now() + LOOK_AGAIN),
                     },
                 },
-                () = dispatcher.draining.cancelled(), if !draining => {
+                () = dispatcher.draining.cancelled(), if !draining && (run.is_none() || self.spec.resumable) => {
                     draining = true;
                     alarm.as_mut().reset(Instant::now());
                 }

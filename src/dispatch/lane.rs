@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
@@ -28,7 +29,7 @@ pub(super) struct Lane {
 /// All lanes that tasks were seen in.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    by_key: RwLock<HashMap<LaneKey, Arc<Lane>>>,
+    by_key: RwLock<HashMap<LaneKey, Arc<Lane>, RandomState>>,
 }
 
 impl Lane {

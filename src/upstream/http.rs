@@ -19,6 +19,8 @@ use super::{Answer, AnswerBody, Delivery, DeliveryError, Upstream};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const LB_KEY: HeaderName = HeaderName::from_static("x-lb-auth");
 const TASK_ID: HeaderName = HeaderName::from_static("x-task-id");
+/// As many as a request has.
+const HEADERS: usize = 6;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Task delivery over pooled HTTP/1.1 connections, with TLS for workers listed with https.
@@ -62,9 +64,10 @@ impl HttpUpstream {
         let mut worker_key =
             worker_key.ok_or_else(|| DeliveryError::Broken("the worker key is no header value".to_owned()))?;
         worker_key.set_sensitive(true);
-        let task = HeaderValue::from_str(&delivery.task.to_string())
+        let task = HeaderValue::from_maybe_shared(Bytes::from(delivery.task.to_string()))
             .map_err(|_| DeliveryError::Broken("the task id is no header value".to_owned()))?;
         let headers = request.headers_mut();
+        headers.reserve(HEADERS);
         headers.insert(AUTHORIZATION, worker_key);
         headers.insert(LB_KEY, self.lb_key.clone());
         headers.insert(CONTENT_TYPE, JSON);
@@ -84,13 +87,18 @@ impl Upstream for HttpUpstream {
 }
 
 fn answer(response: Response<Incoming>, lent: Lent) -> Answer {
-    let (mut head, body) = response.into_parts();
+    let (head, body) = response.into_parts();
     Answer {
         status: head.status.as_u16(),
-        content_type: head.headers.remove(CONTENT_TYPE),
+        content_type: head.headers.get(CONTENT_TYPE).map(owned),
         retry_after: head.headers.get(RETRY_AFTER).and_then(retry_after),
         body: AnswerBody::from_http(body, lent),
     }
+}
+
+/// A value of its own: what came is a part of the connection's buffer, which could not be used again while it is kept.
+fn owned(value: &HeaderValue) -> HeaderValue {
+    if *value == JSON { JSON } else { HeaderValue::from_bytes(value.as_bytes()).unwrap_or(JSON) }
 }
 
 /// Reads `Retry-After`: seconds, or a date.

@@ -5,6 +5,7 @@
 mod change;
 mod task;
 
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use super::frame::{self, FrameError, Kind};
@@ -144,7 +145,30 @@ pub(super) fn read_lane(body: &[u8]) -> Result<(LaneKey, bool), FrameError> {
 
 fn put(buffer: &mut Vec<u8>, kind: Kind, row: &impl Serialize) -> Result<std::ops::Range<usize>, FrameError> {
     frame::put(buffer, kind, |buffer| {
-        postcard::to_io(row, buffer)?;
+        postcard::serialize_with_flavor(row, EndOf(buffer))?;
         Ok(())
     })
+}
+
+/// Writes to the end of a buffer, byte by byte where it is only a byte: most fields are.
+struct EndOf<'a>(&'a mut Vec<u8>);
+
+impl Flavor for EndOf<'_> {
+    type Output = ();
+
+    #[inline]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    #[inline]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }

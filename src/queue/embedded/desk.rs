@@ -85,20 +85,20 @@ impl Desk {
         if self.journal.written() >= upto {
             return Ok(());
         }
-        let (waiter, written) = oneshot::channel();
         let line = self.lines.own();
-        let (first, alone) = {
+        if line.lock().is_quiet() && self.write_here() {
+            return Ok(());
+        }
+        let (waiter, written) = oneshot::channel();
+        let first = {
             let mut line = line.lock();
             line.waiting.push((upto, waiter));
-            (line.waiting.len() == 1, !line.crowded && line.answered.elapsed() > COMPANY)
+            line.waiting.len() == 1
         };
         if first {
+            // Under load a group is as large as what comes in at once, and a write serves all of it.
             let unseen = Unseen { desk: self, line };
-            // Under load a group is as large as what comes in at once, and a write serves all of it. Whoever is alone has nobody to
-            // wait for.
-            if !alone {
-                tokio::task::yield_now().await;
-            }
+            tokio::task::yield_now().await;
             drop(unseen);
         }
         written.await.unwrap_or_else(|_| Err(stopped()))
@@ -113,6 +113,11 @@ impl Desk {
             drop(call);
         }
         loaded.await.unwrap_or_else(|_| Err(LoadError::from(stopped())))
+    }
+
+    /// Writes what has been noted so far, if nobody is at the desk and it cannot take long.
+    fn write_here(&self) -> bool {
+        self.writer.try_lock().is_some_and(|mut writer| writer.write_here())
     }
 
     /// Has everything written that a line waits for: here, as long as that cannot take long, else by the thread.
@@ -145,6 +150,16 @@ impl Default for Line {
 }
 
 impl Line {
+    /// Nobody waits, nor has for a while: whoever comes now has nobody to wait for.
+    fn is_quiet(&mut self) -> bool {
+        let now = Instant::now();
+        let quiet = self.waiting.is_empty() && !self.crowded && now.duration_since(self.answered) > COMPANY;
+        if quiet {
+            self.answered = now;
+        }
+        quiet
+    }
+
     /// Answers those whose notes are written; whether nobody is left.
     fn answer(&mut self, written: u64) -> bool {
         if self.waiting.iter().any(|(upto, _)| *upto > written) {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use parking_lot::RwLock;
 
 use super::lane::Lane;
@@ -18,13 +19,13 @@ pub(super) struct Lanes<S> {
 
 #[derive(Debug)]
 struct Inner<S> {
-    by_key: HashMap<LaneKey, Arc<Lane<S>>>,
+    by_key: HashMap<LaneKey, Arc<Lane<S>>, RandomState>,
     all: Vec<Arc<Lane<S>>>,
 }
 
 impl<S: Store> Lanes<S> {
     pub(super) fn new(store: Arc<S>) -> Self {
-        Self { store, inner: RwLock::new(Inner { by_key: HashMap::new(), all: Vec::new() }) }
+        Self { store, inner: RwLock::new(Inner { by_key: HashMap::default(), all: Vec::new() }) }
     }
 
     /// The lane of that key; it is made if there is none.
