@@ -75,7 +75,7 @@ async fn measure(scene: &mut Scene, topic: Option<&str>, plan: &Plan) -> Result<
         sleep_until(window.to).await;
         anyhow::Ok((scene.cpu()?.since(before), read() - bytes))
     };
-    let (latencies, (cpu, bytes)) = tokio::try_join!(load::run(scene.address, &request, plan.clients, window), cpu)?;
+    let (latencies, (cpu, bytes)) = tokio::try_join!(load::run(scene.address, &[request], plan.clients, window), cpu)?;
     ensure!(!latencies.is_empty(), "no task ended within {:?}", plan.measured);
     scene.idle(Duration::ZERO).await?;
     #[expect(clippy::cast_precision_loss, reason = "figures for a table")]
