@@ -94,6 +94,8 @@ pub(crate) struct Scale {
     pub(crate) idle_clients: usize,
     /// Starts that are timed.
     pub(crate) starts: usize,
+    /// How long what is new may take to come to rest: connections to every worker are opened, for instance.
+    pub(crate) settling: Duration,
     /// How long a balancer with nothing to do is looked at, and how often.
     pub(crate) idle: (Duration, u32),
 }
@@ -104,6 +106,7 @@ const FULL: Scale = Scale {
     backlog: 1_000_000,
     idle_clients: 10_000,
     starts: 10,
+    settling: Duration::from_secs(3),
     idle: (Duration::from_secs(10), 3),
 };
 const SMOKE: Scale = Scale {
@@ -112,6 +115,7 @@ const SMOKE: Scale = Scale {
     backlog: 5_000,
     idle_clients: 200,
     starts: 2,
+    settling: Duration::from_millis(200),
     idle: (Duration::from_secs(1), 1),
 };
 

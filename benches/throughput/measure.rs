@@ -44,6 +44,13 @@ pub(crate) async fn measure(
     Sample::new(latencies, plan.measured, cpu, memory_kb)
 }
 
+/// Load that counts for nothing, until what is new has come to rest.
+pub(crate) async fn settle(contender: &Contender, requests: &[TaskRequest], clients: u32, plan: &Plan) -> Result<()> {
+    let from = Instant::now();
+    load::run(contender.address, requests, clients, Window { from, to: from + plan.scale.settling }).await?;
+    Ok(())
+}
+
 /// The next stretch of time to measure in.
 pub(crate) fn window(plan: &Plan) -> Window {
     let from = Instant::now() + plan.warm_up;

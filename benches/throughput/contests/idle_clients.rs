@@ -1,7 +1,6 @@
 //! Clients that keep their connection and send nothing.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -19,7 +18,6 @@ use crate::task;
 const QUEUES: [&str; 2] = ["embedded", "memory"];
 /// How many connect at the same time.
 const AT_ONCE: usize = 64;
-const SETTLING: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(bench: &Bench<'_>) -> Result<Section> {
     let count = bench.plan.scale.idle_clients;
@@ -53,18 +51,19 @@ async fn idle_memory(
     worker: &mut Workers,
     count: usize,
 ) -> Result<[f64; 3]> {
+    let settling = bench.plan.scale.settling;
     let request = balancer.request(task::hello(0))?;
     // What the first tasks leave behind is not the clients'.
     measure(balancer, worker, std::slice::from_ref(&request), 64, bench.plan).await?;
     let id = balancer.proxy.as_ref().context("a balancer is a process")?.id();
-    sleep(SETTLING).await;
+    sleep(settling).await;
     let before = resident_kb(id)?;
     let connecting = stream::iter(0..count).map(|_| connect(balancer, request.clone())).buffer_unordered(AT_ONCE);
     let clients: Vec<Client> = connecting.try_collect().await?;
-    sleep(SETTLING).await;
+    sleep(settling).await;
     let with = resident_kb(id)?;
     drop(clients);
-    sleep(SETTLING).await;
+    sleep(settling).await;
     balancer.ensure_running()?;
     Ok([before, with, resident_kb(id)?])
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Bench, Section};
-use crate::measure::measure;
+use crate::measure::{measure, settle};
 use crate::series::{Series, in_turns};
 use crate::stage::FEW_SLOTS;
 use crate::table::Table;
@@ -25,6 +25,7 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Section> {
         let (lanes, workers) = &mut cases[at];
         let mut balancer = stage.balancer("embedded", &workers.list, &[("QUEUE", "embedded")]).await?;
         let requests = (0..*lanes).map(|lane| balancer.request(task::hello(lane))).collect::<Result<Vec<_>>>()?;
+        settle(&balancer, &requests, CLIENTS, plan).await?;
         measure(&mut balancer, workers, &requests, CLIENTS, plan).await
     })
     .await?;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::{Bench, Section};
 use crate::goals::Goal;
 use crate::load::Window;
-use crate::measure::{CpuUse, Observed, Sample, measure};
+use crate::measure::{CpuUse, Observed, Sample, measure, settle};
 use crate::median::median;
 use crate::series::{Series, in_turns};
 use crate::stage::{FEW_SLOTS, Stage, Workers};
@@ -17,8 +17,6 @@ use crate::task;
 
 const CLIENTS: u32 = 64;
 const EMBEDDED: (&str, &str) = ("QUEUE", "embedded");
-/// What the first balancer's start leaves to do is done after that.
-const SETTLING: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(bench: &Bench<'_>) -> Result<Section> {
     let plan = bench.plan;
@@ -36,6 +34,7 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Section> {
         let workers = if count == 1 { &mut alone } else { &mut many };
         let mut balancer = stage.balancer("embedded", &workers.list[..count], &[EMBEDDED]).await?;
         let requests = [balancer.request(task::hello(0))?];
+        settle(&balancer, &requests, CLIENTS, plan).await?;
         measure(&mut balancer, workers, &requests, CLIENTS, plan).await
     })
     .await?;
@@ -66,7 +65,7 @@ pub(super) async fn run(bench: &Bench<'_>) -> Result<Section> {
 async fn idle(bench: &Bench<'_>, stage: &Stage, workers: &mut Workers) -> Result<(Vec<CpuUse>, f64)> {
     let (length, times) = bench.plan.scale.idle;
     let mut balancer = stage.balancer("embedded", &workers.list, &[EMBEDDED]).await?;
-    sleep(SETTLING).await;
+    sleep(bench.plan.scale.settling).await;
     let observed = Observed::new(&balancer, workers)?;
     let mut found = Vec::new();
     for n in 1..=times {
