@@ -1,6 +1,7 @@
 //! Tasks that wait, and a steady flow on top.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -28,7 +29,7 @@ const NARROW: u32 = 2;
 const NARROW_SLOTS: u32 = 8;
 /// Tasks of one batch.
 const BATCH: usize = 5_000;
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(20);
 
 const NONE: &str = "none waiting";
 

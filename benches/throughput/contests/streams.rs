@@ -1,5 +1,9 @@
 //! Streams: first byte and bytes a second.
 
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
@@ -20,7 +24,7 @@ use crate::{nginx, task};
 
 const CLIENTS: [usize; 2] = [1, 8];
 /// How long after the end of a measurement the last streams may take.
-const GRACE: std::time::Duration = std::time::Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(30);
 
 /// One measurement.
 #[derive(Debug)]
@@ -104,7 +108,7 @@ async fn measure(contender: &mut Contender, worker: &mut Workers, clients: usize
 }
 
 /// One stream after the other; microseconds to the first bytes, and bytes, of what came within the window.
-async fn run_client(address: std::net::SocketAddr, request: TaskRequest, window: Window) -> Result<(Vec<u32>, f64)> {
+async fn run_client(address: SocketAddr, request: TaskRequest, window: Window) -> Result<(Vec<u32>, f64)> {
     let streaming = async {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -157,8 +161,9 @@ fn report(all: &[Series], contenders: &[Contender]) -> String {
         };
         let speeds = || series.samples.iter().map(|sample| sample.speed);
         let (lowest, highest) = (speeds().fold(f64::INFINITY, f64::min), speeds().fold(0.0, f64::max));
-        text += &format!("| {} | {} | ", series.clients, name(series));
-        text += &[
+        let row = [
+            series.clients.to_string(),
+            name(series),
             number(middle(|sample| sample.first_p50_ms), 2),
             ratio(NGINX, |sample| sample.first_p50_ms),
             number(middle(|sample| sample.first_p99_ms), 2),
@@ -167,9 +172,9 @@ fn report(all: &[Series], contenders: &[Contender]) -> String {
             ratio(DIRECT, |sample| sample.speed),
             number(middle(|sample| sample.cpu), 0),
             ratio(NGINX, |sample| sample.cpu),
-        ]
-        .join(" | ");
-        text += " |\n";
+        ];
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "| {} |", row.join(" | "));
     }
     text
 }

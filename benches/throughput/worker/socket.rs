@@ -60,5 +60,5 @@ fn echo(request: &Request, mut response: Response) -> Result<Response, ErrorResp
 /// How long it is to its moment within the round: all sockets are opened at nearly the same time, and must not report so.
 fn until_next(worker: &Worker) -> Duration {
     let within = Duration::from_nanos(worker.started.elapsed().subsec_nanos().into());
-    if within <= worker.phase { worker.phase - within } else { worker.phase + ROUND - within }
+    worker.phase.checked_sub(within).unwrap_or((worker.phase + ROUND).saturating_sub(within))
 }
