@@ -36,7 +36,7 @@ pub(crate) fn command(nginx: &Path, folder: &Path, address: SocketAddr, upstream
     Ok(command)
 }
 
-/// One worker process, connections kept alive on both sides for the whole run, nothing logged.
+/// One worker process, connections kept alive on both sides, nothing logged.
 fn configuration(folder: &Path, address: SocketAddr, upstream: SocketAddr) -> String {
     let folder = folder.display();
     format!(
@@ -72,6 +72,9 @@ http {{
         location = {STREAM_PATH} {{
             proxy_pass http://worker/task;
             proxy_buffering off;
+            # What is read at a time then: by default 4 KB.
+            proxy_buffer_size 64k;
+            proxy_buffers 4 64k;
             proxy_http_version 1.1;
             proxy_set_header Connection \"\";
         }}
