@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use tokio::time::{Instant, sleep_until};
 
 use crate::arguments::Plan;
@@ -58,9 +58,8 @@ pub(crate) fn window(plan: &Plan) -> Window {
 }
 
 impl Sample {
-    /// `latencies` in microseconds, one for each task that ended in the time.
+    /// `latencies` in microseconds, one for each task that ended in the time; of none, nothing can be told but that.
     fn new(mut latencies: Vec<u32>, measured: Duration, cpu: CpuUse, memory_kb: Option<f64>) -> Result<Self> {
-        ensure!(!latencies.is_empty(), "no task ended within {measured:?}");
         latencies.sort_unstable();
         Ok(Self {
             tasks: f64::from(u32::try_from(latencies.len())?),
@@ -84,10 +83,10 @@ impl Sample {
     }
 }
 
-/// The value that so many per mille of the sorted values do not exceed, in milliseconds.
+/// The value that so many per mille of the sorted values do not exceed, in milliseconds; of none, not a number.
 pub(crate) fn quantile_ms(sorted_us: &[u32], per_mille: usize) -> f64 {
     let rank = (sorted_us.len() * per_mille).div_ceil(1_000).max(1);
-    sorted_us.get(rank - 1).map_or(0.0, |&us| f64::from(us) / 1_000.0)
+    sorted_us.get(rank - 1).map_or(f64::NAN, |&us| f64::from(us) / 1_000.0)
 }
 
 /// CPU time used within a stretch of time.

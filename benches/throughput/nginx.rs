@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 /// Where it serves `POST /task` without keeping an answer back.
 pub(crate) const STREAM_PATH: &str = "/stream";
@@ -13,8 +13,8 @@ pub(crate) const STREAM_PATH: &str = "/stream";
 /// The nginx given, or the installed one.
 pub(crate) fn find(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(path) = given {
-        ensure!(path.is_file(), "there is no {}", path.display());
-        return Ok(path.to_owned());
+        // It is started in another folder.
+        return path.canonicalize().with_context(|| format!("there is no {}", path.display()));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Debian keeps it where the PATH of ordinary users does not look.

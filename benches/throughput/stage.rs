@@ -57,7 +57,9 @@ impl Stage {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         // Under root, nginx's worker process is somebody else, who must get at its files.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
-        Ok(Self { binary: binary.to_owned(), folder, started: Cell::new(0) })
+        // Programs are started in that folder.
+        let binary = binary.canonicalize().with_context(|| format!("there is no {}", binary.display()))?;
+        Ok(Self { binary, folder, started: Cell::new(0) })
     }
 
     pub(crate) fn folder(&self) -> &Path {

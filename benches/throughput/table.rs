@@ -64,7 +64,7 @@ impl Table<'_> {
     }
 }
 
-/// With so many digits; what is not a number is left out.
+/// With so many digits; what cannot be told is left out.
 pub(crate) fn number(value: f64, digits: usize) -> String {
-    if value.is_nan() { String::new() } else { format!("{value:.digits$}") }
+    if value.is_finite() { format!("{value:.digits$}") } else { String::new() }
 }

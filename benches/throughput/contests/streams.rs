@@ -97,7 +97,6 @@ async fn measure(contender: &mut Contender, worker: &mut Workers, clients: usize
     }
     contender.ensure_running()?;
     worker.process.ensure_running()?;
-    ensure!(!firsts.is_empty(), "no stream began within {:?}", bench.plan.measured);
     firsts.sort_unstable();
     Ok(Sample {
         first_p50_ms: quantile_ms(&firsts, 500),
