@@ -43,9 +43,14 @@ deny: rust ## Licences, advisories and bans of the dependencies (needs cargo-den
 	@command -v cargo-deny >/dev/null || { echo 'cargo-deny is missing: cargo install --locked cargo-deny (about 4 minutes)' >&2; exit 1; }
 	cargo deny check --hide-inclusion-graph $(ARGS)
 
-bench: rust ## Throughput and CPU per task beside nginx; ARGS="--quick" for a short look
-	@scripts/need.sh $(BUILD_TOOLS) nginx:nginx-light
+bench: rust $(if $(filter --smoke,$(ARGS)),,policies/dist/sticky.wasm) ## The balancer in all its ways beside nginx; ARGS="--smoke" for a short look, "--only proxies,cold" for a part
+	@scripts/need.sh $(BUILD_TOOLS) nginx:nginx-light redis-server:redis-server
 	cargo bench --locked --bench throughput -- $(ARGS)
+
+policies/dist/sticky.wasm:
+	@scripts/need.sh $(BUILD_TOOLS)
+	@scripts/wasm32.sh --get
+	@scripts/policies.sh rust
 
 bench-queue: rust ## Writes a second, memory, disk and recovery of the queue; ARGS="--smoke" for a short look
 	@scripts/need.sh $(BUILD_TOOLS)

@@ -28,6 +28,8 @@ mod open_page;
 #[path = "../throughput/programs.rs"]
 mod programs;
 mod report;
+#[path = "../throughput/sample_worker.rs"]
+mod sample_worker;
 mod scene;
 mod throughput;
 

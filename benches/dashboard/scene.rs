@@ -19,6 +19,7 @@ use crate::child::Child;
 use crate::cpu::Processes;
 use crate::load::{self, TaskRequest};
 use crate::programs::{self, BALANCER_KEY, WORKER_KEY};
+use crate::sample_worker;
 
 const START_TIMEOUT: Duration = Duration::from_mins(2);
 /// Nothing is heard of the tasks for so long: something is wrong.
@@ -175,7 +176,7 @@ fn body_of(n: usize) -> Value {
 }
 
 fn workers(binary: &Path, count: u16) -> Command {
-    let mut command = programs::worker(binary);
+    let mut command = sample_worker::command(binary);
     command.args(["--port", "0", "--ws-port", "0", "--list", "workers.json", "--count", &count.to_string()]).args([
         "--slots",
         "8",

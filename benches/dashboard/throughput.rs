@@ -65,7 +65,7 @@ async fn measure(scene: &mut Scene, topic: Option<&str>, plan: &Plan) -> Result<
         Some(topic) => Some(OpenPage::open(scene.address, topic).await?),
         None => None,
     };
-    let request = scene.task()?;
+    let requests = [scene.task()?];
     let from = Instant::now() + plan.warm_up;
     let window = Window { from, to: from + plan.measured };
     let read = || page.as_ref().map_or(0, OpenPage::bytes);
@@ -75,7 +75,7 @@ async fn measure(scene: &mut Scene, topic: Option<&str>, plan: &Plan) -> Result<
         sleep_until(window.to).await;
         anyhow::Ok((scene.cpu()?.since(before), read() - bytes))
     };
-    let (latencies, (cpu, bytes)) = tokio::try_join!(load::run(scene.address, &request, plan.clients, window), cpu)?;
+    let (latencies, (cpu, bytes)) = tokio::try_join!(load::run(scene.address, &requests, plan.clients, window), cpu)?;
     ensure!(!latencies.is_empty(), "no task ended within {:?}", plan.measured);
     scene.idle(Duration::ZERO).await?;
     #[expect(clippy::cast_precision_loss, reason = "figures for a table")]

@@ -17,17 +17,7 @@ pub(crate) struct Processes {
 impl Processes {
     /// Process `id` and its children of now.
     pub(crate) fn with_children(id: u32) -> Result<Self> {
-        let mut ids = vec![id];
-        for entry in fs::read_dir("/proc")? {
-            let Some(candidate) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-                continue;
-            };
-            // A process may end while we look.
-            if read_stat(candidate).is_ok_and(|stat| stat.parent == id) {
-                ids.push(candidate);
-            }
-        }
-        Ok(Self { ids })
+        Ok(Self { ids: with_children(id)? })
     }
 
     /// This process.
@@ -39,6 +29,21 @@ impl Processes {
     pub(crate) fn used(&self) -> Result<Duration> {
         self.ids.iter().map(|&id| Ok(read_stat(id)?.used)).sum()
     }
+}
+
+/// A process and its children of now.
+pub(crate) fn with_children(id: u32) -> Result<Vec<u32>> {
+    let mut ids = vec![id];
+    for entry in fs::read_dir("/proc")? {
+        let Some(candidate) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        // A process may end while we look.
+        if read_stat(candidate).is_ok_and(|stat| stat.parent == id) {
+            ids.push(candidate);
+        }
+    }
+    Ok(ids)
 }
 
 struct Stat {

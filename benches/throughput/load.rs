@@ -2,18 +2,20 @@
 
 use std::net::SocketAddr;
 use std::num::NonZero;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tokio::net::TcpStream;
-use tokio::task::{AbortHandle, JoinSet, LocalSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 /// How long after the end of a measurement the last answers may take.
@@ -30,16 +32,23 @@ pub(crate) struct Window {
 }
 
 /// Puts load on `address` from now to the end of `window`, and returns the latencies in microseconds of the tasks that ended
-/// within the window. Fails at the first answer that is not a success.
-pub(crate) async fn run(address: SocketAddr, request: &TaskRequest, clients: u32, window: Window) -> Result<Vec<u32>> {
+/// within the window. Each client sends the requests in turns, every one beginning elsewhere. Fails at the first answer that is not
+/// a success.
+pub(crate) async fn run(
+    address: SocketAddr,
+    requests: &[TaskRequest],
+    clients: u32,
+    window: Window,
+) -> Result<Vec<u32>> {
     // Each thread has a runtime of its own, so that a client never moves and nothing is handed from core to core.
     let threads = threads(clients);
     let mut generators = JoinSet::new();
     for thread in 0..threads {
-        let clients = (thread..clients as usize).step_by(threads).count();
-        let request = request.clone();
+        let first = |client: usize| client * requests.len() / clients as usize;
+        let firsts: Vec<usize> = (thread..clients as usize).step_by(threads).map(first).collect();
+        let requests: Arc<[TaskRequest]> = requests.into();
         // A load thread: it ends with the window.
-        generators.spawn_blocking(move || run_clients(address, &request, clients, window));
+        generators.spawn_blocking(move || run_clients(address, &requests, &firsts, window));
     }
     let mut latencies = Vec::new();
     while let Some(outcome) = generators.join_next().await {
@@ -53,13 +62,19 @@ pub(crate) fn threads(clients: u32) -> usize {
     (available_parallelism().map_or(1, NonZero::get) / 2).clamp(1, clients as usize)
 }
 
-fn run_clients(address: SocketAddr, request: &TaskRequest, clients: usize, window: Window) -> Result<Vec<u32>> {
+/// A client for each of `firsts`, the request that it begins with.
+fn run_clients(
+    address: SocketAddr,
+    requests: &Arc<[TaskRequest]>,
+    firsts: &[usize],
+    window: Window,
+) -> Result<Vec<u32>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, async {
+    runtime.block_on(async {
         let mut running = JoinSet::new();
-        for _ in 0..clients {
+        for &first in firsts {
             // A client: it ends with the window.
-            running.spawn_local(run_client(address, request.clone(), window));
+            running.spawn(run_client(address, Arc::clone(requests), first, window));
         }
         let mut latencies = Vec::new();
         while let Some(outcome) = running.join_next().await {
@@ -69,19 +84,30 @@ fn run_clients(address: SocketAddr, request: &TaskRequest, clients: usize, windo
     })
 }
 
-async fn run_client(address: SocketAddr, request: TaskRequest, window: Window) -> Result<Vec<u32>> {
-    let give_up = window.to + GRACE;
-    let mut client = timeout_at(give_up, Client::connect(address)).await.context("no connection in time")??;
+async fn run_client(
+    address: SocketAddr,
+    requests: Arc<[TaskRequest]>,
+    first: usize,
+    window: Window,
+) -> Result<Vec<u32>> {
     let mut latencies = Vec::new();
-    let mut sent = Instant::now();
-    while sent < window.to {
-        timeout_at(give_up, client.run_task(request.clone())).await.context("no answer in time")??;
-        let answered = Instant::now();
-        if (window.from..window.to).contains(&answered) {
-            latencies.push(u32::try_from((answered - sent).as_micros()).unwrap_or(u32::MAX));
+    let sending = async {
+        let mut client = Client::connect(address).await?;
+        let mut sent = Instant::now();
+        for request in requests.iter().cycle().skip(first) {
+            client.run_task(request.clone()).await?;
+            let answered = Instant::now();
+            if (window.from..window.to).contains(&answered) {
+                latencies.push(u32::try_from((answered - sent).as_micros()).unwrap_or(u32::MAX));
+            }
+            if answered >= window.to {
+                break;
+            }
+            sent = answered;
         }
-        sent = answered;
-    }
+        anyhow::Ok(())
+    };
+    timeout_at(window.to + GRACE, sending).await.context("no answer in time")??;
     Ok(latencies)
 }
 
@@ -92,40 +118,65 @@ pub(crate) async fn run_one(address: SocketAddr, request: &TaskRequest, deadline
         .context("no answer in time")?
 }
 
-struct Client {
+/// A connection, open as long as this lives.
+pub(crate) struct Client {
     requests: SendRequest<Full<Bytes>>,
-    connection: AbortHandle,
+    /// Driven by whoever waits for an answer, as nothing else happens on it: no task of its own has to be woken.
+    connection: Connection<TokioIo<TcpStream>, Full<Bytes>>,
+    /// The last body that was a success: most are the same.
+    success: Bytes,
 }
 
+/// A task's result, or, of a task that nobody waits for, that it was taken.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Answer {
+    #[serde(default)]
     success: bool,
+    task_id: Option<IgnoredAny>,
 }
 
 impl Client {
-    async fn connect(address: SocketAddr) -> Result<Self> {
+    /// Opens the connection.
+    pub(crate) async fn connect(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
         let (requests, connection) = handshake(TokioIo::new(stream)).await?;
-        // The connection: it ends with its client. What goes wrong there is told to the request.
-        let connection = tokio::spawn(async move { drop(connection.await) }).abort_handle();
-        Ok(Self { requests, connection })
+        Ok(Self { requests, connection, success: Bytes::new() })
     }
 
-    async fn run_task(&mut self, request: TaskRequest) -> Result<()> {
-        self.requests.ready().await.context("connection closed")?;
-        let answer = self.requests.send_request(request).await?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
-        if status != StatusCode::OK || !serde_json::from_slice::<Answer>(&body).is_ok_and(|answer| answer.success) {
+    /// Sends a task and waits for the whole answer, which has to be a success.
+    pub(crate) async fn run_task(&mut self, request: TaskRequest) -> Result<()> {
+        let requests = &mut self.requests;
+        let exchange = async {
+            requests.ready().await?;
+            let answer = requests.send_request(request).await?;
+            let status = answer.status();
+            anyhow::Ok((status, answer.into_body().collect().await?.to_bytes()))
+        };
+        let (status, body) = tokio::select! {
+            biased;
+            answered = exchange => answered?,
+            ended = &mut self.connection => {
+                ended?;
+                bail!("connection closed");
+            }
+        };
+        if status == StatusCode::OK && !body.is_empty() && body == self.success {
+            return Ok(());
+        }
+        let answer = serde_json::from_slice::<Answer>(&body).ok();
+        let is_success = answer.is_some_and(|answer| match status {
+            StatusCode::OK => answer.success,
+            StatusCode::ACCEPTED => answer.task_id.is_some(),
+            _ => false,
+        });
+        if !is_success {
             bail!("not a success: {status} {}", String::from_utf8_lossy(&body[..body.len().min(300)]));
         }
+        if status == StatusCode::OK {
+            self.success = body;
+        }
         Ok(())
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.connection.abort();
     }
 }

@@ -7,16 +7,6 @@ use std::process::Command;
 pub(crate) const WORKER_KEY: &str = "bench-worker-key";
 pub(crate) const BALANCER_KEY: &str = "bench-balancer-key";
 
-/// The sample worker of lane `bench/1`; ports and slots are to be added.
-pub(crate) fn worker(binary: &Path) -> Command {
-    let mut command = Command::new(binary);
-    command
-        .args(["worker", "--group", "bench", "--contract", "1"])
-        .args(["--auth-key", WORKER_KEY, "--lb-auth-key", BALANCER_KEY])
-        .env("LOG_LEVEL", "warn");
-    command
-}
-
 /// A balancer on that address, with the list `workers.json`; its queue is to be added.
 pub(crate) fn balancer(binary: &Path, address: SocketAddr) -> Command {
     let mut command = Command::new(binary);

@@ -20,6 +20,7 @@ use crate::cpu::Processes;
 use crate::load::{self, TaskRequest, Window};
 use crate::programs::{self, BALANCER_KEY, WORKER_KEY};
 use crate::report::Sample;
+use crate::sample_worker;
 
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const BODY: &str = r#"{"group":"bench","function":"hello","contract":1,"input":{"name":"bench"}}"#;
@@ -68,7 +69,7 @@ impl Fleet {
         let folder = tempfile::tempdir()?;
         let redis = Redis::start().await?;
         let (port, socket_port) = (free_port()?.to_string(), free_port()?.to_string());
-        let mut command = programs::worker(binary);
+        let mut command = sample_worker::command(binary);
         command.args(["--port", &port, "--ws-port", &socket_port, "--slots", "256"]);
         let worker = Child::start("worker", &mut command, folder.path())?;
         fs::write(folder.path().join("workers.json"), format!("[\"http://127.0.0.1:{port}\"]"))?;
@@ -98,7 +99,7 @@ impl Fleet {
         for ((address, _), n) in self.balancers.iter().zip(0..) {
             let (address, request) = (*address, request(*address)?);
             let clients = clients / count + u32::from(n < clients % count);
-            running.spawn(async move { load::run(address, &request, clients.max(1), window).await });
+            running.spawn(async move { load::run(address, &[request], clients.max(1), window).await });
         }
         let balancers =
             self.balancers.iter().map(|(_, child)| Processes::with_children(child.id())).collect::<Result<Vec<_>>>()?;

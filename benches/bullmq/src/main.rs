@@ -26,6 +26,8 @@ mod median;
 #[path = "../../throughput/programs.rs"]
 mod programs;
 mod report;
+#[path = "../../throughput/sample_worker.rs"]
+mod sample_worker;
 
 use std::path::PathBuf;
 use std::time::Duration;
