@@ -1,5 +1,6 @@
 //! Builds everything from settings, and runs it.
 
+mod connection;
 mod crew;
 mod leftover;
 mod policies;

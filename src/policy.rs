@@ -53,4 +53,9 @@ pub trait Policy: Send + Sync + 'static {
     /// Writes candidate rows to `rows` (empty at the call) in order of preference. A short list is fine, the next row is used
     /// when the first has no room any more; an empty list means *wait*.
     fn rank(&self, context: &RankContext, candidates: &Candidates, rows: &mut Vec<u32>);
+
+    /// How many candidates, drawn by chance, are as good as all of them where there are many more; `None` if it wants to see all.
+    fn sample(&self) -> Option<usize> {
+        None
+    }
 }

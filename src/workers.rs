@@ -8,6 +8,7 @@ mod address;
 mod ballots;
 mod contract;
 mod discovery;
+mod drawn;
 mod figures;
 mod file;
 mod health;
@@ -29,6 +30,7 @@ mod worker;
 mod tests;
 
 pub use address::{InvalidAddress, WorkerAddress};
+pub use drawn::{Drawn, Shown};
 pub use figures::WorkerFigures;
 pub use file::FileError;
 pub use lane_slots::{Exclusion, LaneSlots, LaneStanding};

@@ -1,22 +1,15 @@
 //! The HTTP server: accepts connections, limits them, and ends in good order.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::IntoResponse;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use http::Method;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,16 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tower::Service;
 
+use super::connection::converse;
 use super::crew::Crew;
 use super::leftover::Leftovers;
 use crate::api::{self, ApiError, ApiState, normalize_path};
 use crate::dispatch::Refusal;
 use crate::telemetry::RouteMetrics;
 
-/// How long a client may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a connection without a request may still bring one when the server closes: its client has begun before it could know.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// After a failed accept (too many open files, say), before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -115,7 +105,7 @@ impl Server {
         let counted = connections.token();
         let serve = move |stream, peer, seat| {
             connections.spawn(async move {
-                converse(stream, peer, shared, closing, cut_off).await;
+                converse(stream, closing, cut_off, |request| answer(&shared, peer, request)).await;
                 drop((place, seat));
             });
             drop(counted);
@@ -139,49 +129,7 @@ fn the_last(listener: TcpListener, room: &Arc<Semaphore>) -> Vec<(OwnedSemaphore
     last
 }
 
-/// One connection, from its first request to its last.
-async fn converse(
-    stream: TcpStream,
-    peer: SocketAddr,
-    shared: Arc<Shared>,
-    closing: CancellationToken,
-    cut_off: CancellationToken,
-) {
-    // Small answers must not wait for an acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
-    let asked = CancellationToken::new();
-    let (first, told) = (asked.clone(), AtomicBool::new(false));
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        if !told.swap(true, Ordering::Relaxed) {
-            first.cancel();
-        }
-        answer(Arc::clone(&shared), peer, request)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    // Looked at only when it has something to say, and not whenever the connection has.
-    let mut closed = FuturesUnordered::from_iter([async {
-        closing.cancelled().await;
-        // A connection that is shut down before its first request was read is cut, though that may be on its way.
-        let _ = tokio::time::timeout(FIRST_REQUEST, asked.cancelled()).await;
-    }]);
-    tokio::select! {
-        biased;
-        _ = connection.as_mut() => return,
-        _ = closed.next() => connection.as_mut().graceful_shutdown(),
-    }
-    // What is left are requests under way: the drain ends them.
-    cut_off.run_until_cancelled(connection).await;
-}
-
-async fn answer(
-    shared: Arc<Shared>,
-    peer: SocketAddr,
-    mut request: http::Request<Incoming>,
-) -> Result<http::Response<Body>, Infallible> {
+async fn answer(shared: &Shared, peer: SocketAddr, mut request: http::Request<Incoming>) -> http::Response<Body> {
     normalize_path(request.uri_mut());
     let (is_task, is_post) = (request.uri().path() == "/task", request.method() == Method::POST);
     let (mut request, leftover) = Leftovers::watch(request);
@@ -192,7 +140,7 @@ async fn answer(
         request.extensions_mut().insert(ConnectInfo(peer));
         let response = AbortOnDropHandle::new(shared.elsewhere.spawn(shared.router.clone().call(request)));
         match response.await {
-            Ok(response) => response?,
+            Ok(Ok(response)) => response,
             // The runtime ends.
             Err(_) => ApiError::from(Refusal::shutting_down()).into_response(),
         }
@@ -202,5 +150,5 @@ async fn answer(
     }
     let metrics = if is_task { &shared.task } else { &shared.other };
     metrics.answered(response.status().as_u16());
-    Ok(response)
+    response
 }

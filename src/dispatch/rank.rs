@@ -8,7 +8,7 @@ use super::aside::Waiter;
 use super::lane::Lane;
 use crate::policy::RankContext;
 use crate::task::{Candidate, Choice, Priority, number_of, stable_hash};
-use crate::workers::WorkerId;
+use crate::workers::{Drawn, WorkerId};
 
 /// A policy's answer, as workers.
 #[derive(Default)]
@@ -55,14 +55,14 @@ impl Dispatcher {
     /// Asks the policy where a task should go.
     pub(super) async fn rank(&self, lane: &Lane, waiter: &Waiter) -> Decided {
         let mut candidates = lane.columns();
-        let left_out = lane.slots.candidates(waiter.excluded.as_ref(), &mut candidates);
+        let context = self.context(lane, waiter);
+        let drawn = self.policy.looks_at(lane.key()).map(|most| Drawn { most, seed: !context.seed });
+        let shown = lane.slots.candidates(waiter.excluded.as_ref(), drawn, &mut candidates);
         if candidates.is_empty() {
             lane.reuse(candidates);
             return Decided { deserted: true, ..Decided::default() };
         }
-        let context = self.context(lane, waiter);
         let ranking = self.policy.rank(lane.key(), &context, &candidates).await;
-        let choices = candidates.len();
         let ranked = ranking.rows.iter().filter_map(|row| candidates.row(*row as usize)).collect();
         lane.reuse(candidates);
         Decided {
@@ -72,8 +72,8 @@ impl Dispatcher {
             policy: ranking.policy,
             version: ranking.version,
             fallback: ranking.fallback,
-            choices,
-            left_out: waiter.excluded.as_ref().filter(|_| left_out).map(|excluded| Arc::clone(&excluded.worker)),
+            choices: shown.with_room,
+            left_out: waiter.excluded.as_ref().filter(|_| shown.left_out).map(|excluded| Arc::clone(&excluded.worker)),
         }
     }
 

@@ -148,6 +148,16 @@ impl PolicyEngine {
         ranking
     }
 
+    /// How many candidates a decision of that lane looks at where there are many more; `None` if it is to see all.
+    pub fn looks_at(&self, lane: &LaneKey) -> Option<usize> {
+        let table = self.0.table.load();
+        let policy = table.of(lane);
+        match &policy.kind {
+            Kind::Native(native) if policy.shadow().is_none() => native.sample(),
+            _ => None,
+        }
+    }
+
     /// Whether submissions to that lane have to be asked about at all.
     pub fn decides_admission(&self, lane: &LaneKey) -> bool {
         let table = self.0.table.load();

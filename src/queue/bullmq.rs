@@ -120,7 +120,7 @@ impl BullmqQueue {
             head[JUDGES_OTHERS] = Bytes::from_static(b"1");
         }
         let call = Call { key: self.key.clone(), head, steps };
-        let mut connection = live.connection.clone();
+        let mut connection = self.link.connection(live).await;
         let taken = self.link.scripts.take(&mut connection, live.has_library, &call);
         let answers = self.link.hear(live, taken).await?;
         if answers.len() == steps.len() {

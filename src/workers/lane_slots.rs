@@ -7,12 +7,15 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::row::Row;
-use super::{Permit, Reservation, SlotEnd, SlotReport, SlotTotals, WorkerAddress, WorkerId, WorkerStanding};
+use super::{
+    Drawn, Permit, Reservation, Shown, SlotEnd, SlotReport, SlotTotals, WorkerAddress, WorkerId, WorkerStanding,
+};
 use crate::task::{Candidates, LaneKey, Timestamp};
 
 /// The free slots of one lane: who may run a task now, and who already does.
@@ -29,7 +32,9 @@ pub struct LaneSlots {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) rows: Vec<Row>,
-    index: HashMap<WorkerId, usize>,
+    index: HashMap<WorkerId, usize, RandomState>,
+    /// Which rows have a free slot, in no order.
+    open: Vec<usize>,
     /// Sum of the rows' free slots.
     free: u64,
     /// Permits out and not yet turned into reservations.
@@ -67,7 +72,8 @@ impl LaneSlots {
             key,
             inner: Mutex::new(Inner {
                 rows: Vec::new(),
-                index: HashMap::new(),
+                index: HashMap::default(),
+                open: Vec::new(),
                 free: 0,
                 permits: 0,
                 wanted: false,
@@ -181,12 +187,22 @@ impl LaneSlots {
         self.capacity.notified().await;
     }
 
-    /// Writes the eligible workers with a free slot to `candidates`, `excluded` left out. Says whether that one was there to be left
-    /// out: it is in the lane, and has not passed a health check since.
-    pub fn candidates(&self, excluded: Option<&Exclusion>, candidates: &mut Candidates) -> bool {
+    /// Writes the eligible workers with a free slot to `candidates`, `excluded` left out; of many, as `drawn` says.
+    pub fn candidates(
+        &self,
+        excluded: Option<&Exclusion>,
+        drawn: Option<Drawn>,
+        candidates: &mut Candidates,
+    ) -> Shown {
         candidates.clear();
         let now = Instant::now();
         let inner = self.inner.lock();
+        if let (None, Some(drawn)) = (excluded, drawn) {
+            for at in drawn.from(inner.open.len()) {
+                candidates.push(&inner.rows[inner.open[at]].candidate(now));
+            }
+            return Shown { with_room: inner.open.len(), left_out: false };
+        }
         let mut left_out = false;
         for row in &inner.rows {
             if excluded.is_some_and(|exclusion| row.is_excluded(exclusion)) {
@@ -195,7 +211,7 @@ impl LaneSlots {
                 candidates.push(&row.candidate(now));
             }
         }
-        left_out
+        Shown { with_room: candidates.len(), left_out }
     }
 
     /// Whether an eligible worker other than `excluded` exists, busy or not.
@@ -283,11 +299,26 @@ impl Inner {
 
     /// Changes a row and keeps the sums; gives the row's free slots afterwards.
     fn apply(&mut self, worker: WorkerId, change: impl FnOnce(&mut Row)) -> Option<u32> {
-        let row = &mut self.rows[*self.index.get(&worker)?];
+        let at = *self.index.get(&worker)?;
+        let row = &mut self.rows[at];
         let (free, ready) = (row.free(), row.is_ready());
         change(row);
         let (free_now, ready_now) = (row.free(), row.is_ready());
         self.free = self.free - u64::from(free) + u64::from(free_now);
+        match (free > 0, free_now > 0) {
+            (false, true) => {
+                self.rows[at].open_at = self.open.len();
+                self.open.push(at);
+            }
+            (true, false) => {
+                let place = self.rows[at].open_at;
+                self.open.swap_remove(place);
+                if let Some(moved) = self.open.get(place) {
+                    self.rows[*moved].open_at = place;
+                }
+            }
+            _ => {}
+        }
         match (ready, ready_now) {
             (false, true) => self.ready += 1,
             (true, false) => {
@@ -307,6 +338,9 @@ impl Inner {
             self.rows.swap_remove(at);
             if let Some(moved) = self.rows.get(at) {
                 self.index.insert(moved.worker, at);
+                if moved.free() > 0 {
+                    self.open[moved.open_at] = at;
+                }
             }
         }
     }

@@ -70,6 +70,8 @@ pub(super) struct Row {
     latency_at: Option<Instant>,
     failure_rate: f32,
     failure_at: Option<Instant>,
+    /// Where the lane's list of those with a free slot has it, if it has.
+    pub(super) open_at: usize,
 }
 
 impl Row {
@@ -95,6 +97,7 @@ impl Row {
             latency_at: None,
             failure_rate: 0.0,
             failure_at: None,
+            open_at: 0,
         }
     }
 

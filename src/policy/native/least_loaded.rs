@@ -1,5 +1,6 @@
 //! `least-loaded`: the most room relative to size.
 
+use super::SAMPLE;
 use super::best_rows::BestRows;
 use super::signals::{expected_ms, latency_ms, sort_key, weight_millionths};
 use crate::policy::{Candidates, Policy, RankContext};
@@ -27,6 +28,10 @@ impl LeastLoaded {
 impl Policy for LeastLoaded {
     fn name(&self) -> &str {
         Self::NAME
+    }
+
+    fn sample(&self) -> Option<usize> {
+        Some(SAMPLE)
     }
 
     fn rank(&self, context: &RankContext, candidates: &Candidates, rows: &mut Vec<u32>) {

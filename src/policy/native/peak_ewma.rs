@@ -1,5 +1,6 @@
 //! `peak-ewma`: power of two choices over latency and what is in flight.
 
+use super::SAMPLE;
 use super::signals::{expected_ms, latency_ms, weight_millionths};
 use crate::policy::{Candidates, Policy, RankContext};
 
@@ -28,6 +29,10 @@ impl PeakEwma {
 impl Policy for PeakEwma {
     fn name(&self) -> &str {
         Self::NAME
+    }
+
+    fn sample(&self) -> Option<usize> {
+        Some(SAMPLE)
     }
 
     fn rank(&self, context: &RankContext, candidates: &Candidates, rows: &mut Vec<u32>) {

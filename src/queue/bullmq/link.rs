@@ -1,18 +1,22 @@
 //! The connection to the server, its loss and return.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
-use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::{Notify, OnceCell, watch};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::steps::Scripts;
 use crate::config::RedisSettings;
 use crate::queue::QueueError;
+use crate::task::PerThread;
 
 /// How often the server is asked whether it is there.
 const PING_INTERVAL: Duration = Duration::from_millis(250);
@@ -38,6 +42,28 @@ pub(super) struct Live {
     /// Whether the server has taken our library of functions.
     pub(super) has_library: bool,
     lost: CancellationToken,
+    own: Arc<OwnConnections>,
+}
+
+/// The connections of threads with a runtime of their own, opened when they first ask for something: so neither a command nor its
+/// answer is handed from thread to thread. They are one with the connection they belong to: lost with it, and it with one of them.
+type OwnConnections = PerThread<OnceCell<MultiplexedConnection>>;
+
+impl Live {
+    /// Every connection there is.
+    fn all(&self) -> impl Iterator<Item = MultiplexedConnection> {
+        self.own.all().filter_map(OnceCell::get).chain([&self.connection]).cloned()
+    }
+
+    async fn ping(&self) -> RedisResult<()> {
+        let ping = async |mut connection| redis::cmd("PING").query_async::<()>(&mut connection).await;
+        try_join_all(self.all().map(ping)).await.map(drop)
+    }
+}
+
+/// No limits: a call may be a large one, and a connection that does not answer is noticed by the pings.
+fn config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
 }
 
 /// The connection to the server, when there is one. [`Self::keep`] keeps it.
@@ -79,6 +105,20 @@ impl Link {
     /// The connection, if there is one and the server answers.
     pub(super) fn answering(&self) -> Option<Live> {
         self.answers.load(Ordering::Relaxed).then(|| self.live.borrow().clone()).flatten()
+    }
+
+    /// The connection for what this thread has to say.
+    pub(super) async fn connection(&self, live: &Live) -> MultiplexedConnection {
+        if self.timeless || Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread {
+            return live.connection.clone();
+        }
+        let config = config();
+        let open = || self.client.get_multiplexed_async_connection_with_config(&config);
+        match timeout(CONNECT_LIMIT, live.own.own().get_or_try_init(open)).await {
+            Ok(Ok(own)) => own.clone(),
+            // The server may allow no more.
+            Ok(Err(_)) | Err(_) => live.connection.clone(),
+        }
     }
 
     /// The answer to something that was asked on a connection; an error once that is given up.
@@ -147,13 +187,13 @@ impl Link {
         &self,
         greet: &impl Fn(Live) -> F,
     ) -> Result<Live, QueueError> {
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let connect = async {
-            let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
+            let connection = self.client.get_multiplexed_async_connection_with_config(&config()).await;
             let connection = connection.map_err(|error| QueueError::Unavailable(error.to_string()))?;
             let has_library = self.scripts.load(&mut connection.clone()).await;
             let has_library = has_library.map_err(|error| QueueError::Unavailable(error.to_string()))?;
-            let live = Live { connection, since: Instant::now(), has_library, lost: CancellationToken::new() };
+            let (lost, own) = (CancellationToken::new(), Arc::default());
+            let live = Live { connection, since: Instant::now(), has_library, lost, own };
             greet(live.clone()).await?;
             Ok(live)
         };
@@ -167,9 +207,7 @@ impl Link {
     /// Returns once the connection is lost.
     async fn watch_over(&self, live: &Live, cancel: &CancellationToken) {
         loop {
-            let mut connection = live.connection.clone();
-            let asked = redis::cmd("PING");
-            let ping = asked.query_async::<()>(&mut connection);
+            let ping = live.ping();
             tokio::pin!(ping);
             let mut answer = if self.timeless {
                 Some(ping.as_mut().await)

@@ -18,8 +18,9 @@ pub(super) const GROUP_HEADER: u64 = 8;
 /// The largest group; a body may be as large as `REQUEST_BODY_LIMIT`.
 pub(super) const LARGEST_GROUP: u32 = u32::MAX / 2;
 
-/// A group that takes longer than that has waited for the disk.
-const SLOW: Duration = Duration::from_millis(5);
+/// A group that takes longer than that has waited for the disk. On a busy machine a thread may lose its turn in between, but not for
+/// so long.
+const SLOW: Duration = Duration::from_millis(25);
 /// How long the disk is taken to be slow then.
 const WARINESS: Duration = Duration::from_secs(2);
 

@@ -22,7 +22,7 @@ fn join(lane: &LaneSlots, worker: u32, limit: u32) {
 
 fn candidates(lane: &LaneSlots, excluded: Option<&Exclusion>) -> Vec<u32> {
     let mut candidates = Candidates::default();
-    lane.candidates(excluded, &mut candidates);
+    lane.candidates(excluded, None, &mut candidates);
     candidates.worker
 }
 
