@@ -29,9 +29,8 @@ pub(super) async fn compressed(response: Response, accepts: Option<HeaderValue>)
     let mut request = http::Request::new(());
     request.headers_mut().insert(ACCEPT_ENCODING, accepts);
     let mut response = Some(response);
-    let answer = tower::service_fn(|_: http::Request<()>| {
-        ready(Ok::<_, Infallible>(response.take().unwrap_or_default()))
-    });
+    let answer =
+        tower::service_fn(|_: http::Request<()>| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
     let Ok(response) = layer().layer(answer).call(request).await;
     response.map(axum::body::Body::new)
 }

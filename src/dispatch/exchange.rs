@@ -234,12 +234,7 @@ impl Exchange {
     /// The answer as it is kept.
     pub(super) fn stored(&self) -> StoredResult {
         let content_type = self.content_type.as_ref().and_then(|value| value.to_str().ok()).map(Arc::from);
-        StoredResult {
-            status: self.status,
-            content_type,
-            body: self.body.clone(),
-            truncated: self.truncated,
-        }
+        StoredResult { status: self.status, content_type, body: self.body.clone(), truncated: self.truncated }
     }
 
     /// The answer as a reply, unless it was incomplete or has been passed on already.

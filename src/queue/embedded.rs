@@ -33,8 +33,8 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use self::doctor::{Damage, Doctor, Findings, LogFile, Repaired, TaskCounts, TornTail, UnreadableTask};
 use self::desk::{Desk, WriterThread};
+pub use self::doctor::{Damage, Doctor, Findings, LogFile, Repaired, TaskCounts, TornTail, UnreadableTask};
 pub use self::error::OpenError;
 use self::files::Files;
 use self::journal::{Health, Journal};

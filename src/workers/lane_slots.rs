@@ -188,12 +188,7 @@ impl LaneSlots {
     }
 
     /// Writes the eligible workers with a free slot to `candidates`, `excluded` left out; of many, as `drawn` says.
-    pub fn candidates(
-        &self,
-        excluded: Option<&Exclusion>,
-        drawn: Option<Drawn>,
-        candidates: &mut Candidates,
-    ) -> Shown {
+    pub fn candidates(&self, excluded: Option<&Exclusion>, drawn: Option<Drawn>, candidates: &mut Candidates) -> Shown {
         candidates.clear();
         let now = Instant::now();
         let inner = self.inner.lock();

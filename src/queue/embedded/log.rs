@@ -76,7 +76,8 @@ impl Log {
         let wal =
             Wal::with_store_and_config(files.clone(), config).map_err(|error| open_error(directory, files, error))?;
         let torn = wal.truncated_on_open();
-        let mut log = Self { wal, files: files.clone(), durability, last: Lsn::new(0), broken: false, torn, slow: None };
+        let mut log =
+            Self { wal, files: files.clone(), durability, last: Lsn::new(0), broken: false, torn, slow: None };
         let mut found = 0_u64;
         for record in log.wal.iter().map_err(|error| open_error(directory, files, error))? {
             let record = record.map_err(|error| open_error(directory, files, error))?;

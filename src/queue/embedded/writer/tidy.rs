@@ -37,7 +37,10 @@ impl Writer {
 
     /// Whether there is something to tidy up.
     pub(super) fn has_to_tidy(&self) -> bool {
-        self.tidy.cut.is_some() || self.tidy.from.is_some() || self.space.can_be_cut() || self.space.wasteful().is_some()
+        self.tidy.cut.is_some()
+            || self.tidy.from.is_some()
+            || self.space.can_be_cut()
+            || self.space.wasteful().is_some()
     }
 
     /// Cuts off what holds nothing of use.
