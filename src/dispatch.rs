@@ -70,6 +70,7 @@ mod watching;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -157,6 +158,8 @@ pub struct Dispatcher {
     events: Arc<TaskEvents>,
     /// Everything that runs for a task or a lane.
     tasks: TaskTracker,
+    /// Where the pumps run, and what they start: on whichever thread has time, while a thread that serves keeps to its own clients.
+    pumping: Option<Handle>,
     /// Set when the drain begins: nothing new is claimed.
     draining: CancellationToken,
     /// Set when the drain is over: background work ends.
@@ -187,6 +190,7 @@ impl Dispatcher {
             unlisted_told: Once::new(),
             events: Arc::default(),
             tasks: TaskTracker::new(),
+            pumping: Handle::try_current().ok(),
             draining: CancellationToken::new(),
             stopped,
         })

@@ -30,6 +30,11 @@ impl LbKey {
         given.is_some_and(|given| self.is(bare(given)))
     }
 
+    /// Refuses a request that does not carry the key.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        if self.opens(headers) { Ok(()) } else { Err(ApiError::new(ErrorCode::Unauthorized, "Unauthorized")) }
+    }
+
     /// Whether that is the key.
     pub fn is(&self, given: &str) -> bool {
         bool::from(given.as_bytes().ct_eq(self.0.expose().as_bytes()))
@@ -46,11 +51,8 @@ pub(super) fn bare(text: &str) -> &str {
 
 /// Lets nothing through without the key, before anything else of the request is looked at.
 pub async fn require_key(State(key): State<LbKey>, request: Request, next: Next) -> Result<Response, ApiError> {
-    if key.opens(request.headers()) {
-        Ok(next.run(request).await)
-    } else {
-        Err(ApiError::new(ErrorCode::Unauthorized, "Unauthorized"))
-    }
+    key.check(request.headers())?;
+    Ok(next.run(request).await)
 }
 
 #[cfg(test)]

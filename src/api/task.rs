@@ -24,8 +24,8 @@ const MISSING_WORKER_KEY: &str = "Missing x-wr-auth header (worker AUTH_KEY) in 
 /// The answer to `POST /task`: what the [router](super::router) would answer, without the way through it, which is a tenth of what a
 /// task costs.
 pub async fn post_task(state: &ApiState, request: Request<Body>) -> Response {
-    if !state.key.opens(request.headers()) {
-        return ApiError::new(ErrorCode::Unauthorized, "Unauthorized").into_response();
+    if let Err(refused) = state.key.check(request.headers()) {
+        return refused.into_response();
     }
     let accepts: SmallVec<[HeaderValue; 1]> = request.headers().get_all(ACCEPT_ENCODING).iter().cloned().collect();
     let submitted = AssertUnwindSafe(submit_to(state, request)).catch_unwind().await;

@@ -4,12 +4,18 @@
 //! of, and only the socket is kept and listened to. With 10,000 clients that keep their connection that is 200 MB.
 
 mod socket;
+#[cfg(test)]
+mod tests;
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use http::{Request, Response};
@@ -73,7 +79,7 @@ pub(super) async fn converse<F>(
     let service = service_fn(|request| {
         let under_way = UnderWay::new(&activity);
         let answer = answer(request, Arc::clone(&activity));
-        async { Ok::<_, std::convert::Infallible>(under_way.until_sent(answer.await)) }
+        async { Ok::<_, Infallible>(under_way.until_sent(answer.await)) }
     });
     let mut socket = Socket::new(stream, Arc::clone(&activity));
     loop {
@@ -91,7 +97,7 @@ pub(super) async fn converse<F>(
             why = watch.next() => why,
         };
         if let Some(Why::Closing) | None = why {
-            std::pin::Pin::new(&mut *connection).graceful_shutdown();
+            Pin::new(&mut *connection).graceful_shutdown();
             // What is left are requests under way: the drain ends them.
             cut_off.run_until_cancelled(connection.as_mut()).await;
             return;
@@ -185,14 +191,14 @@ struct Sending {
 }
 
 impl http_body::Body for Sending {
-    type Data = bytes::Bytes;
+    type Data = Bytes;
     type Error = axum::Error;
 
     fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<Frame<bytes::Bytes>, axum::Error>>> {
-        std::pin::Pin::new(&mut self.body).poll_frame(context)
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -57,7 +57,7 @@ impl Leftovers {
             let read = async { while let Some(Ok(_)) = rest.frame().await {} };
             // Out of time: the connection is closed.
             let _ = tokio::time::timeout(LIMIT, read).await;
-            drop(goes_on);
+            drop((rest, goes_on));
         });
     }
 

@@ -78,7 +78,11 @@ impl Dispatcher {
         let lane = Arc::new(Lane::new(self.slots.lane(key)));
         lanes.insert(key.clone(), Arc::clone(&lane));
         drop(lanes);
-        self.tasks.spawn(Arc::clone(self).pump(Arc::clone(&lane)));
+        let pump = Arc::clone(self).pump(Arc::clone(&lane));
+        match &self.pumping {
+            Some(runtime) => self.tasks.spawn_on(pump, runtime),
+            None => self.tasks.spawn(pump),
+        };
         lane
     }
 
