@@ -25,7 +25,7 @@ struct Bench {
 }
 
 impl Bench {
-    async fn new<F>(answer: impl Fn(Request<Incoming>) -> F + Send + 'static) -> Self
+    async fn new<F>(answer: impl Fn(Request<Incoming>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Response<Body>> + Send + 'static,
     {
