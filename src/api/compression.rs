@@ -22,12 +22,16 @@ pub fn layer() -> CompressionLayer<And<And<SizeAbove, NotForContentType>, Comple
         .compress_when(SizeAbove::new(MIN_BYTES).and(NotForContentType::SSE).and(Complete))
 }
 
-/// An answer as [`layer`] would let it through, to a client that sent this `accept-encoding`.
-pub(super) async fn compressed(response: Response, accepts: Option<HeaderValue>) -> Response {
+/// An answer as [`layer`] would let it through, to a client that sent these lines of `accept-encoding`.
+pub(super) async fn compressed(response: Response, accepts: impl IntoIterator<Item = HeaderValue>) -> Response {
     let small = http_body::Body::size_hint(response.body()).exact().is_none_or(|bytes| bytes < MIN_BYTES);
-    let Some(accepts) = accepts.filter(|_| !small) else { return response };
+    if small {
+        return response;
+    }
     let mut request = http::Request::new(());
-    request.headers_mut().insert(ACCEPT_ENCODING, accepts);
+    for line in accepts {
+        request.headers_mut().append(ACCEPT_ENCODING, line);
+    }
     let mut response = Some(response);
     let answer =
         tower::service_fn(|_: http::Request<()>| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));

@@ -93,3 +93,23 @@ impl http_body::Body for Parts {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_have_three_decimals() {
+        let put = |took| {
+            let mut text = b"dur=".to_vec();
+            put_millis(&mut text, took);
+            String::from_utf8(text).unwrap()
+        };
+        assert_eq!(put(Duration::ZERO), "dur=0.000");
+        assert_eq!(put(Duration::from_nanos(999)), "dur=0.000");
+        assert_eq!(put(Duration::from_micros(7)), "dur=0.007");
+        assert_eq!(put(Duration::from_micros(1_050)), "dur=1.050");
+        assert_eq!(put(Duration::from_micros(61_234_567)), "dur=61234.567");
+        assert_eq!(put(Duration::MAX), "dur=18446744073709551615999.999");
+    }
+}

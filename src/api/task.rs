@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use http::header::{ACCEPT_ENCODING, LOCATION};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use serde_json::json;
+use smallvec::SmallVec;
 
 use super::auth::bare;
 use super::reply::{name_task, respond};
@@ -26,7 +27,7 @@ pub async fn post_task(state: &ApiState, request: Request<Body>) -> Response {
     if let Err(refused) = state.key.check(request.headers()) {
         return refused.into_response();
     }
-    let accepts = request.headers().get(ACCEPT_ENCODING).cloned();
+    let accepts: SmallVec<[HeaderValue; 1]> = request.headers().get_all(ACCEPT_ENCODING).iter().cloned().collect();
     let submitted = AssertUnwindSafe(submit_to(state, request)).catch_unwind().await;
     let response = match submitted {
         Ok(response) => response.unwrap_or_else(IntoResponse::into_response),

@@ -40,7 +40,7 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// What happens on a connection.
 #[derive(Debug, Default)]
-struct Activity {
+pub(super) struct Activity {
     /// Requests whose answer is not complete.
     requests: AtomicUsize,
     /// Whether there has ever been one, and who waits for it.
@@ -50,7 +50,7 @@ struct Activity {
     heard: AtomicBool,
     /// The client does not take what is written.
     blocked: AtomicBool,
-    /// There has been a request since somebody last looked.
+    /// A request has ended since somebody last looked.
     busy: AtomicBool,
 }
 
@@ -60,16 +60,16 @@ enum Why {
     Quiet,
 }
 
-/// A request that is under way until this is dropped.
-struct UnderWay(Arc<Activity>);
+/// A request that is under way until this is dropped: its connection is not taken apart.
+pub(super) struct UnderWay(Arc<Activity>);
 
 /// Serves a connection until its client has gone, or until `closing`: a request under way is finished then, unless `cut_off` comes
-/// first.
+/// first. Whoever goes on with a request when its `answer` is there, says so to the activity that it is given.
 pub(super) async fn converse<F>(
     stream: TcpStream,
     closing: CancellationToken,
     cut_off: CancellationToken,
-    answer: impl Fn(Request<Incoming>) -> F,
+    answer: impl Fn(Request<Incoming>, Arc<Activity>) -> F,
 ) where
     F: Future<Output = Response<Body>>,
 {
@@ -78,7 +78,7 @@ pub(super) async fn converse<F>(
     let activity = Arc::new(Activity::default());
     let service = service_fn(|request| {
         let under_way = UnderWay::new(&activity);
-        let answer = answer(request);
+        let answer = answer(request, Arc::clone(&activity));
         async { Ok::<_, Infallible>(under_way.until_sent(answer.await)) }
     });
     let mut socket = Socket::new(stream, Arc::clone(&activity));
@@ -123,6 +123,12 @@ async fn listen(socket: &Socket, closing: &CancellationToken, activity: &Activit
 }
 
 impl Activity {
+    /// Something of a request goes on until that is dropped.
+    pub(super) fn goes_on(self: Arc<Self>) -> UnderWay {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        UnderWay(self)
+    }
+
     async fn watch(&self, closing: &CancellationToken) -> Why {
         loop {
             let quiet = async {
@@ -155,7 +161,6 @@ impl Activity {
 impl UnderWay {
     fn new(activity: &Arc<Activity>) -> Self {
         activity.requests.fetch_add(1, Ordering::Relaxed);
-        activity.busy.store(true, Ordering::Relaxed);
         if !activity.asked.swap(true, Ordering::Relaxed) {
             activity.first.notify_one();
         }
@@ -173,6 +178,7 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
+        self.0.busy.store(true, Ordering::Relaxed);
         self.0.heard.store(false, Ordering::Relaxed);
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }

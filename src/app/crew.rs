@@ -117,5 +117,5 @@ async fn welcome(mut newcomers: mpsc::Receiver<Newcomer>) {
             Err(error) => tracing::warn!(%error, "cannot serve a connection"),
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -18,6 +18,8 @@ use hyper::body::Incoming;
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
+use super::connection::Activity;
+
 /// A shorter body is in the connection's own buffer by then, as a rule.
 const WATCHED_FROM: u64 = 8 * 1024;
 /// How much is read for a client that has its answer already. Beyond, the connection is closed.
@@ -45,14 +47,17 @@ impl Leftovers {
     }
 
     /// Reads what is left, within limits, while the answer is on its way.
-    pub(super) fn read(&self, leftover: &Leftover) {
+    pub(super) fn read(&self, leftover: &Leftover, activity: Arc<Activity>) {
         let Some(rest) = leftover.lock().take() else { return };
+        // What is left of a body is never to be taken for the next request.
+        let goes_on = activity.goes_on();
         // Tasks `leftover`; one ends with its connection at the latest.
         self.0.spawn(async move {
             let mut rest = Limited::new(rest, MAX_BYTES);
             let read = async { while let Some(Ok(_)) = rest.frame().await {} };
             // Out of time: the connection is closed.
             let _ = tokio::time::timeout(LIMIT, read).await;
+            drop(goes_on);
         });
     }
 

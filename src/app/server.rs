@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tower::Service;
 
-use super::connection::converse;
+use super::connection::{Activity, converse};
 use super::crew::Crew;
 use super::leftover::Leftovers;
 use crate::api::{self, ApiError, ApiState, normalize_path};
@@ -105,7 +105,7 @@ impl Server {
         let counted = connections.token();
         let serve = move |stream, peer, seat| {
             connections.spawn(async move {
-                converse(stream, closing, cut_off, |request| answer(&shared, peer, request)).await;
+                converse(stream, closing, cut_off, |request, activity| answer(&shared, peer, request, activity)).await;
                 drop((place, seat));
             });
             drop(counted);
@@ -129,7 +129,12 @@ fn the_last(listener: TcpListener, room: &Arc<Semaphore>) -> Vec<(OwnedSemaphore
     last
 }
 
-async fn answer(shared: &Shared, peer: SocketAddr, mut request: http::Request<Incoming>) -> http::Response<Body> {
+async fn answer(
+    shared: &Shared,
+    peer: SocketAddr,
+    mut request: http::Request<Incoming>,
+    activity: Arc<Activity>,
+) -> http::Response<Body> {
     normalize_path(request.uri_mut());
     let (is_task, is_post) = (request.uri().path() == "/task", request.method() == Method::POST);
     let (mut request, leftover) = Leftovers::watch(request);
@@ -146,7 +151,7 @@ async fn answer(shared: &Shared, peer: SocketAddr, mut request: http::Request<In
         }
     };
     if let Some(leftover) = leftover {
-        shared.leftovers.read(&leftover);
+        shared.leftovers.read(&leftover, activity);
     }
     let metrics = if is_task { &shared.task } else { &shared.other };
     metrics.answered(response.status().as_u16());

@@ -49,7 +49,7 @@ impl Client {
         }
     }
 
-    /// Waits for the reply to a task that is in its lane; `run` is the work to do meanwhile. A client that can come back may be told to, without an end to its task.
+    /// Waits for the reply to a task that is in its lane; `run` is its run, to be done meanwhile. A client that can come back may be told to, without an end to its task.
     pub(super) async fn reply(mut self, mut run: Option<Adopted>) -> Reply {
         let dispatcher = Arc::clone(&self.dispatcher);
         dispatcher.flights.stored(self.spec.id);

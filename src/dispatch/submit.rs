@@ -90,8 +90,18 @@ impl Dispatcher {
             }
             return Ok(Accepted::Queued(id));
         };
-        let run = run.map(|(claim, permit)| Adopted::new(Arc::clone(self).run(lane, claim, permit), &self.tasks));
-        Ok(Accepted::Replied(id, client.reply(run).await))
+        let own = match run {
+            Some((claim, permit)) if claim.spec.id == id => {
+                Some(Adopted::new(Arc::clone(self).run(lane, claim, permit), &self.tasks))
+            }
+            Some((claim, permit)) => {
+                // An older task went first: this client waits in the lane, and keeps to its own deadline.
+                self.tasks.spawn(Arc::clone(self).run(lane, claim, permit));
+                None
+            }
+            None => None,
+        };
+        Ok(Accepted::Replied(id, client.reply(own).await))
     }
 
     /// Puts a task into its lane, or finds the one that it repeats.

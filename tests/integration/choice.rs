@@ -118,7 +118,7 @@ fn choices(attempts: Vec<Attempt>) -> Vec<(Arc<str>, Choice)> {
         let signals = attempt.why.signals;
         assert_eq!(*attempt.worker, format!("http://w{}", signals.worker), "the signals are those of the worker");
         assert!(signals.slots > signals.used);
-        (attempt.worker, Choice { signals: Candidate::default(), ..*attempt.why })
+        (attempt.worker, Choice { signals: Candidate::default(), ..Arc::unwrap_or_clone(attempt.why) })
     };
     attempts.into_iter().map(choice).collect()
 }

@@ -5,6 +5,7 @@ pub(crate) mod app;
 mod board;
 mod browser;
 mod events;
+pub(crate) mod one_slot;
 mod process;
 mod recorder;
 mod redis;

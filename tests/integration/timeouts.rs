@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use andera_lb::dispatch::{Accepted, Reply, Submission};
+use andera_lb::task::{ErrorCode, TaskRequest, TaskState, WorkerKey};
 use serde_json::{Value, json};
 
+use crate::harness::one_slot::{GROUP, OneSlot};
 use crate::harness::{TestApp, TestWorker, with};
 
 fn limited(millis: u64) -> Value {
@@ -98,4 +101,23 @@ async fn an_async_task_expires() {
     let task = app.ended(&id).await;
     assert_eq!((&task["state"], &task["code"]), (&json!("failed"), &json!("expired")));
     app.waiting("default", 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_submission_begins_an_older_task_keeps_to_its_own_deadline() {
+    let bench = OneSlot::new();
+    let older = bench.stored(WorkerKey::new("k"), |_| {}).await;
+    bench.is_kept(older);
+    let options = json!({ "timeoutMs": 2_000 });
+    let body =
+        json!({ "group": GROUP, "function": "f", "contract": 1, "mode": "sync", "options": options }).to_string();
+    let request = TaskRequest::parse(body.into()).unwrap();
+    let submission = Submission { request, worker_key: WorkerKey::new("k"), idempotency: None };
+    let began = tokio::time::Instant::now();
+    let accepted = bench.dispatcher.submit(submission).await.unwrap();
+    let Accepted::Replied(id, Reply::Refused(refusal)) = accepted else { panic!("{accepted:?}") };
+    assert_eq!((refusal.code, began.elapsed().as_secs()), (ErrorCode::Timeout, 2));
+    assert_eq!(bench.delivered(), [older], "it went first, and runs on");
+    assert_eq!(bench.queue.get(older).await.unwrap().unwrap().state, TaskState::Running);
+    assert_eq!(bench.queue.get(id).await.unwrap().unwrap().state, TaskState::Cancelled);
 }

@@ -1,7 +1,5 @@
 //! Tasks out of a store whose key to the worker cannot be opened any more. The real dispatch and queue; the worker is simulated.
 
-mod bench;
-
 use std::time::Duration;
 
 use andera_lb::dispatch::{Accepted, Reply, Submission};
@@ -9,7 +7,7 @@ use andera_lb::queue::TaskFilter;
 use andera_lb::task::{ErrorCode, Idempotency, IdempotencyKey, Mode, TaskRequest, TaskState, WebhookTarget, WorkerKey};
 use serde_json::json;
 
-use self::bench::Bench;
+use crate::harness::one_slot::{GROUP, OneSlot};
 
 fn unreadable() -> WorkerKey {
     WorkerKey::unreadable(*b"sealed under another key")
@@ -17,7 +15,7 @@ fn unreadable() -> WorkerKey {
 
 #[tokio::test(start_paused = true)]
 async fn the_task_fails_with_its_own_code_and_goes_to_nobody() {
-    let bench = Bench::new();
+    let bench = OneSlot::new();
     let id = bench.stored(unreadable(), |_| {}).await;
     bench.start();
 
@@ -32,7 +30,7 @@ async fn the_task_fails_with_its_own_code_and_goes_to_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn the_lane_goes_on_with_the_tasks_behind_it() {
-    let bench = Bench::new();
+    let bench = OneSlot::new();
     let (mut readable, mut lost) = (Vec::new(), Vec::new());
     for _ in 0..3 {
         lost.push(bench.stored(unreadable(), |_| {}).await);
@@ -52,7 +50,7 @@ async fn the_lane_goes_on_with_the_tasks_behind_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_whose_submission_claims_it_gets_its_own_answer() {
-    let bench = Bench::new();
+    let bench = OneSlot::new();
     let lost = bench.stored(unreadable(), |_| {}).await;
     let accepted = bench.dispatcher.submit(submission("sync", None)).await.unwrap();
     let Accepted::Replied(id, Reply::Answer { status, .. }) = accepted else { panic!("{accepted:?}") };
@@ -63,7 +61,7 @@ async fn a_client_whose_submission_claims_it_gets_its_own_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn its_webhook_is_told() {
-    let bench = Bench::new();
+    let bench = OneSlot::new();
     let target = WebhookTarget { url: "http://hook.test/".into(), headers: vec![] };
     let id = bench
         .stored(unreadable(), |spec| {
@@ -80,7 +78,7 @@ async fn its_webhook_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_watches_it_is_told_when_it_ends() {
-    let bench = Bench::new();
+    let bench = OneSlot::new();
     let id = bench.stored(unreadable(), |_| {}).await;
     let (watching, begun) =
         (bench.dispatcher.task_view_at_end(id, Duration::from_mins(1)), tokio::time::Instant::now());
@@ -91,7 +89,7 @@ async fn whoever_watches_it_is_told_when_it_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn to_run_it_again_is_refused_with_the_reason() {
-    let bench = Bench::new();
+    let bench = OneSlot::new();
     let id = bench.stored(unreadable(), |_| {}).await;
     let waiting = bench.dispatcher.retry(id).await.unwrap_err();
     assert_eq!(waiting.code, ErrorCode::TaskNotEnded);
@@ -106,7 +104,7 @@ async fn to_run_it_again_is_refused_with_the_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_sent_under_its_idempotency_key_is_taken_for_a_repeat() {
-    let bench = Bench::new();
+    let bench = OneSlot::new();
     let repeat = submission("async", Some("key-1"));
     let sent = repeat.idempotency.clone().unwrap();
     let id = bench
@@ -122,7 +120,7 @@ async fn nothing_sent_under_its_idempotency_key_is_taken_for_a_repeat() {
 }
 
 fn submission(mode: &str, key: Option<&str>) -> Submission {
-    let body = json!({ "group": bench::GROUP, "function": "f", "contract": 1, "mode": mode }).to_string();
+    let body = json!({ "group": GROUP, "function": "f", "contract": 1, "mode": mode }).to_string();
     let worker_key = WorkerKey::new("k");
     let key = key.map(|key| IdempotencyKey::parse(key, "key").unwrap());
     let idempotency = key.map(|key| Idempotency::new(key, body.as_bytes(), &worker_key));

@@ -33,6 +33,7 @@ impl Bench {
         let address = listener.local_addr().unwrap();
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let closing = CancellationToken::new();
+        let answer = move |request, _| answer(request);
         let serve = converse(accepted.unwrap().0, closing.clone(), CancellationToken::new(), answer);
         Self { client: client.unwrap(), closing, served: tokio::spawn(serve) }
     }

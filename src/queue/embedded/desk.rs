@@ -74,8 +74,24 @@ impl Desk {
     }
 
     fn run(&self) {
+        let mut looked = Instant::now();
         while self.journal.await_work(PATIENCE) {
             self.writer.lock().work();
+            if looked.elapsed() >= PATIENCE {
+                looked = Instant::now();
+                self.take_over();
+            }
+        }
+    }
+
+    /// Leaves whoever stands in a line to the thread. The first in it may be held by somebody who does not poll it, and who waits for
+    /// one behind it.
+    fn take_over(&self) {
+        for line in self.lines.all() {
+            let waiting = std::mem::take(&mut line.lock().waiting);
+            if !waiting.is_empty() {
+                self.journal.hand_over(waiting.into_iter().map(|(_, waiter)| waiter));
+            }
         }
     }
 
@@ -123,13 +139,12 @@ impl Desk {
     /// Has everything written that a line waits for: here, as long as that cannot take long, else by the thread.
     fn see_to(&self, line: &Mutex<Line>) {
         for _ in 0..LOOKS {
-            let left_to_thread = match self.writer.try_lock() {
-                Some(mut writer) => !writer.write_here(),
+            let left_to_thread = if let Some(mut writer) = self.writer.try_lock() {
+                !writer.write_here()
+            } else {
                 // Whoever is at the desk may be writing just this.
-                None => {
-                    spin_loop();
-                    false
-                }
+                spin_loop();
+                false
             };
             if line.lock().answer(self.journal.written()) {
                 return;

@@ -6,6 +6,7 @@ mod failing;
 mod full;
 mod random;
 mod small;
+mod waiting;
 
 use std::path::Path;
 use std::sync::Arc;

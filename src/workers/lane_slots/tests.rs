@@ -115,11 +115,11 @@ fn says_whether_a_worker_was_left_out() {
     let (failed, columns) = (Timestamp::from_millis(1_000), &mut Candidates::default());
     let exclusion = |worker: &str| Exclusion { worker: worker.into(), since: failed };
     let _busy = reserve(&lane, &[0]).unwrap();
-    assert!(lane.candidates(Some(&exclusion("http://w0")), columns), "busy or not");
-    assert!(!lane.candidates(Some(&exclusion("http://gone")), columns), "there is no such worker");
-    assert!(!lane.candidates(None, columns));
+    assert!(lane.candidates(Some(&exclusion("http://w0")), None, columns).left_out, "busy or not");
+    assert!(!lane.candidates(Some(&exclusion("http://gone")), None, columns).left_out, "there is no such worker");
+    assert!(!lane.candidates(None, None, columns).left_out);
     lane.health_passed(WorkerId(0), Timestamp::from_millis(1_001));
-    assert!(!lane.candidates(Some(&exclusion("http://w0")), columns), "it is open to the task again");
+    assert!(!lane.candidates(Some(&exclusion("http://w0")), None, columns).left_out, "it is open to the task again");
 }
 
 #[test]

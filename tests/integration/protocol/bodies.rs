@@ -141,6 +141,23 @@ async fn a_client_that_sends_all_of_a_refused_body_sees_the_answer() {
 }
 
 #[tokio::test]
+async fn the_rest_of_a_refused_body_is_not_taken_for_a_request() {
+    let app = TestApp::start_for(&[], &[]).await;
+    let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let request = "GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let head = "POST /task HTTP/1.1\r\nhost: x\r\nauthorization: wrong\r\ncontent-length: 20000\r\n\r\n";
+    socket.write_all(format!("{head}{}", " ".repeat(1_000)).as_bytes()).await.unwrap();
+    let mut buffer = vec![0; 4_096];
+    let read = socket.read(&mut buffer).await.unwrap();
+    assert!(buffer[..read].starts_with(b"HTTP/1.1 401 "));
+    // Longer than a connection may be quiet before it is taken apart.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let _ = socket.write_all(request.as_bytes()).await;
+    let answer = tokio::time::timeout(Duration::from_secs(4), socket.read(&mut buffer)).await;
+    assert!(!matches!(answer, Ok(Ok(1..))), "{}", String::from_utf8_lossy(&buffer));
+}
+
+#[tokio::test]
 async fn a_client_that_asks_before_it_sends_is_refused_unsent() {
     let app = TestApp::start_for(&[], &[("REQUEST_BODY_LIMIT", "2kb")]).await;
     let asked = format!("{}\r\nexpect: 100-continue\r\ncontent-length: 20000000", keys());

@@ -15,7 +15,8 @@ async fn large_answers_are_compressed_for_who_accepts_it() {
     let app = TestApp::start(&[&worker]).await;
     let big = TestApp::call("big", &json!({ "bytes": 100_000 }));
     let plain = app.submit(&big).await;
-    assert_eq!(plain.header("content-encoding"), None);
+    assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("accept-encoding")));
+    assert_eq!(plain.header("content-length"), Some(plain.body.len().to_string().as_str()));
     assert!(plain.body.len() > 100_000);
 
     let compressed = send(app.task(&big).header("accept-encoding", "br;q=0.5, gzip")).await;
@@ -26,6 +27,9 @@ async fn large_answers_are_compressed_for_who_accepts_it() {
     let mut decoded = Vec::new();
     GzipDecoder::new(compressed.body.as_slice()).read_to_end(&mut decoded).await.unwrap();
     assert_eq!(decoded, plain.body);
+
+    let two_lines = app.task(&big).header("accept-encoding", "br").header("accept-encoding", "gzip");
+    assert_eq!(send(two_lines).await.header("content-encoding"), Some("gzip"));
 
     for accepted in ["gzip;q=0", "identity", "br"] {
         let answer = send(app.task(&big).header("accept-encoding", accepted)).await;

@@ -1,5 +1,6 @@
-//! A dispatcher with a queue in memory and one worker with one slot, which answers every task well.
+//! A dispatcher with a queue in memory and one worker with one slot, which answers every task well, or those that it does not keep.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +20,11 @@ use futures_util::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-pub(super) const GROUP: &str = "g";
+pub(crate) const GROUP: &str = "g";
 
-pub(super) struct Bench {
-    pub(super) dispatcher: Arc<Dispatcher>,
-    pub(super) queue: Arc<dyn TaskQueue>,
+pub(crate) struct OneSlot {
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) queue: Arc<dyn TaskQueue>,
     slots: Arc<Slots>,
     world: Arc<World>,
     notices: tokio::sync::Mutex<mpsc::UnboundedReceiver<Notice>>,
@@ -33,11 +34,12 @@ pub(super) struct Bench {
 
 struct World {
     delivered: Mutex<Vec<TaskId>>,
+    kept: Mutex<HashSet<TaskId>>,
     notices: mpsc::UnboundedSender<Notice>,
 }
 
-impl Bench {
-    pub(super) fn new() -> Self {
+impl OneSlot {
+    pub(crate) fn new() -> Self {
         let clock = Clock::simulated(Timestamp::from_millis(1_700_000_000_000));
         let chance = Chance::seeded(1);
         let limits = QueueLimits {
@@ -54,7 +56,7 @@ impl Bench {
         lane_slots.set_worker(WorkerId(0), &worker, WorkerStanding { ready: true, eligible: true, weight: 1.0 });
         lane_slots.report(WorkerId(0), &SlotReport { limit: 1, ..SlotReport::default() });
         let (sender, notices) = mpsc::unbounded_channel();
-        let world = Arc::new(World { delivered: Mutex::default(), notices: sender });
+        let world = Arc::new(World { delivered: Mutex::default(), kept: Mutex::default(), notices: sender });
         let dispatcher = Dispatcher::new(Parts {
             queue: Arc::clone(&queue),
             slots: Arc::clone(&slots),
@@ -76,7 +78,7 @@ impl Bench {
     }
 
     /// A task that was in the store when the balancer started.
-    pub(super) async fn stored(&self, worker_key: WorkerKey, change: impl FnOnce(&mut TaskSpec)) -> TaskId {
+    pub(crate) async fn stored(&self, worker_key: WorkerKey, change: impl FnOnce(&mut TaskSpec)) -> TaskId {
         let now = self.clock.now();
         let mut spec = TaskSpec {
             id: TaskId::new(now, self.chance.wide_number()),
@@ -100,26 +102,31 @@ impl Bench {
     }
 
     /// Starts the balancer: what is stored begins to run.
-    pub(super) fn start(&self) {
+    pub(crate) fn start(&self) {
         tokio::spawn(Arc::clone(&self.dispatcher).run_upkeep());
     }
 
-    pub(super) async fn ended(&self, id: TaskId) -> TaskRecord {
+    pub(crate) async fn ended(&self, id: TaskId) -> TaskRecord {
         let view = self.dispatcher.task_view_at_end(id, Duration::from_mins(10)).await.unwrap().unwrap();
         assert!(view.record.state.is_ending(), "{view:?}");
         view.record
     }
 
-    pub(super) fn delivered(&self) -> Vec<TaskId> {
+    /// The worker does not answer that task.
+    pub(crate) fn is_kept(&self, id: TaskId) {
+        self.world.kept.lock().insert(id);
+    }
+
+    pub(crate) fn delivered(&self) -> Vec<TaskId> {
         self.world.delivered.lock().clone()
     }
 
-    pub(super) async fn noticed(&self) -> Notice {
+    pub(crate) async fn noticed(&self) -> Notice {
         self.notices.lock().await.recv().await.unwrap()
     }
 
     /// Whether the worker's slot could be given to a task now.
-    pub(super) fn slot_is_free(&self) -> bool {
+    pub(crate) fn slot_is_free(&self) -> bool {
         self.slots.lane(&lane()).try_permit().is_some()
     }
 }
@@ -133,6 +140,9 @@ impl Upstream for World {
     async fn deliver(&self, delivery: Delivery) -> Result<Answer, DeliveryError> {
         assert!(delivery.worker_key.is_readable());
         self.delivered.lock().push(delivery.task);
+        if self.kept.lock().contains(&delivery.task) {
+            std::future::pending::<()>().await;
+        }
         let chunks = futures_util::stream::iter([Ok(Bytes::from_static(b"{}"))]);
         Ok(Answer { status: 200, content_type: None, retry_after: None, body: AnswerBody::from_stream(chunks.boxed()) })
     }
