@@ -28,7 +28,7 @@ mod sealing;
 mod settlement;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 
 use std::sync::Arc;
 

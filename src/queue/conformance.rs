@@ -26,6 +26,7 @@ pub(crate) use bench::*;
 pub(crate) use keeping::*;
 pub(crate) use notices::*;
 pub(crate) use runs::*;
+pub(crate) use standstill::still;
 
 pub(crate) async fn orders_by_priority_then_by_arrival(bench: Bench) {
     let hundred = bench.add("g", 100).await;

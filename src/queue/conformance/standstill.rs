@@ -16,7 +16,7 @@ use crate::queue::*;
 pub(crate) struct Standstill(pub(crate) Arc<dyn TaskQueue>);
 
 /// Awaits a call; meanwhile time stands still.
-async fn still<T>(call: impl Future<Output = T>) -> T {
+pub(crate) async fn still<T>(call: impl Future<Output = T>) -> T {
     let mut call = pin!(call);
     if let Poll::Ready(answer) = futures_util::poll!(call.as_mut()) {
         return answer;
