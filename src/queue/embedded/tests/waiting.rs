@@ -68,9 +68,12 @@ async fn what_one_who_waits_cannot_write_is_written_by_the_thread() {
     bench.disk.dies();
     // It tries, and leaves it to the thread.
     drop(enqueue);
-    while queue.journal.health() == Health::Good {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let fails = async {
+        while queue.journal.health() == Health::Good {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LONG, fails).await.expect("the thread tries, too");
     let mut behind = behind;
     assert!(poll!(&mut behind).is_pending(), "nobody is told before it is written");
     bench.disk.is_cleared(&bench.folder());
