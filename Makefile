@@ -1,7 +1,7 @@
 # `make help` lists what there is. ARGS is passed on, for instance: make demo ARGS="--port 0"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint policies deny bench bench-queue bench-policy bench-redis bench-dashboard chaos
+.PHONY: help demo test lint policies deny bench bench-queue bench-policy bench-redis bench-dashboard bench-instructions chaos
 
 # command:package. A C compiler builds `ring` and links; the tests send signals with `kill`.
 BUILD_TOOLS := cc:build-essential
@@ -72,6 +72,11 @@ bench-policy: rust ## Nanoseconds a decision, native and in WebAssembly; ARGS="-
 bench-dashboard: rust ## First bytes of pages with 2,000 workers and 100,000 tasks, and what an open page costs; ARGS="--smoke" for a short look
 	@scripts/need.sh $(BUILD_TOOLS)
 	cargo bench --locked --bench dashboard -- $(ARGS)
+
+bench-instructions: rust ## Instructions of the pure core, beside a stored baseline (needs gungraun-runner); ARGS="--save" for a new one
+	@scripts/need.sh $(BUILD_TOOLS) valgrind:valgrind
+	@command -v gungraun-runner >/dev/null || { echo 'gungraun-runner is missing: cargo install --locked gungraun-runner@0.20.0 (about 3 minutes)' >&2; exit 1; }
+	cd benches/instructions && CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-$(CURDIR)/target} cargo run --locked --profile profiling -- $(ARGS)
 
 .PHONY: rust
 rust:

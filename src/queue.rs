@@ -39,7 +39,8 @@ use tokio_util::sync::CancellationToken;
 pub use bullmq::{BullmqQueue, RedisAddressError};
 pub use claim::{Claim, ClaimRequest, Lease, MAX_SKIPPED, RequestId, Whereabouts};
 pub use embedded::{
-    Damage, Doctor, EmbeddedQueue, Findings, LogFile, OpenError, Repaired, TaskCounts, TornTail, UnreadableTask,
+    Damage, Doctor, EmbeddedQueue, Findings, LogEntries, LogFile, OpenError, Repaired, TaskCounts, TornTail,
+    UnreadableTask,
 };
 pub use error::QueueError;
 pub use filter::{LaneCounts, StateCounts, TaskFilter, TaskPage};

@@ -7,11 +7,13 @@
 //!   is in a group; `space`: how much of which file is of use still.
 //! - `recovery`: from the log back to the ledger; `reader`: what the ledger has let go of; `lock`: one process a directory;
 //!   `reserve`: room for the ends of tasks on a full disk.
+//! - `entries`: what is written, to be measured without a log.
 //! - `doctor`: what can be done about a log that is damaged, while no balancer runs on it.
 
 mod codec;
 mod desk;
 mod doctor;
+mod entries;
 mod error;
 mod files;
 mod frame;
@@ -35,6 +37,7 @@ use std::sync::Arc;
 
 use self::desk::{Desk, WriterThread};
 pub use self::doctor::{Damage, Doctor, Findings, LogFile, Repaired, TaskCounts, TornTail, UnreadableTask};
+pub use self::entries::LogEntries;
 pub use self::error::OpenError;
 use self::files::Files;
 use self::journal::{Health, Journal};
