@@ -15,6 +15,10 @@ use crate::policy::durations::Durations;
 pub(super) const SWIFT: Duration = Duration::from_micros(50);
 /// So many calls are looked at to say how fast they are.
 const WINDOW: u32 = 256;
+/// One call in so many may be slow for a policy to be taken for a swift one, and for it to remain one. On a busy machine a call is slow
+/// now and then because its thread has lost its turn, which says nothing about the policy.
+const SWIFT_BEGINS: u32 = 100;
+const SWIFT_STAYS: u32 = 20;
 
 /// How one policy is doing, from all threads.
 pub(super) struct Record {
@@ -139,7 +143,8 @@ impl Record {
             self.recent.store(0, Ordering::Relaxed);
             let slow = self.recent_slow.swap(0, Ordering::Relaxed);
             let missed = self.missed_a_deadline.load(Ordering::Relaxed);
-            self.swift.store(!missed && slow <= WINDOW / 100, Ordering::Relaxed);
+            let most = if self.is_swift() { WINDOW / SWIFT_STAYS } else { WINDOW / SWIFT_BEGINS };
+            self.swift.store(!missed && slow <= most, Ordering::Relaxed);
         }
     }
 }
