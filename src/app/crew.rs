@@ -32,7 +32,7 @@ struct Member {
 }
 
 /// A connection, for the thread that is to serve it.
-pub(super) struct Newcomer {
+struct Newcomer {
     stream: std::net::TcpStream,
     peer: SocketAddr,
     serve: Serve,

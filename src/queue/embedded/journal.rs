@@ -190,25 +190,18 @@ impl Journal {
     /// Takes what has come since.
     pub(super) fn take(&self) -> Option<Batch> {
         let mut pending = self.pending.lock();
-        (!pending.batch.is_empty()).then(|| self.take_batch(&mut pending))
+        (!pending.batch.is_empty()).then(|| Batch { upto: self.noted(), ..mem::take(&mut pending.batch) })
     }
 
     /// Takes the notes that have come since, whoever waits for the thread left where they are. `None` if they are more than that many
     /// bytes.
     pub(super) fn take_small(&self, most: usize) -> Option<Batch> {
-        let mut pending = self.pending.lock();
-        if pending.batch.bytes > most {
+        let batch = &mut self.pending.lock().batch;
+        if batch.bytes > most {
             return None;
         }
-        let (waiters, reads) = (mem::take(&mut pending.batch.waiters), mem::take(&mut pending.batch.reads));
-        let taken = self.take_batch(&mut pending);
-        (pending.batch.waiters, pending.batch.reads) = (waiters, reads);
-        Some(taken)
-    }
-
-    fn take_batch(&self, pending: &mut Pending) -> Batch {
-        let upto = self.noted();
-        Batch { upto, ..mem::take(&mut pending.batch) }
+        let (notes, bytes) = (mem::take(&mut batch.notes), mem::take(&mut batch.bytes));
+        Some(Batch { notes, bytes, upto: self.noted(), ..Batch::default() })
     }
 
     /// What was taken is written, and so is all that was taken before.
